@@ -1,0 +1,277 @@
+#include "net/loop.h"
+
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+namespace pilotlight::net {
+
+namespace {
+
+thread_local const Loop* currentLoop = nullptr;
+
+constexpr std::size_t kMaxSpareBlocks = 64;
+
+[[noreturn]] void die(const char* what) {
+  std::fprintf(stderr, "net::Loop: %s: %s\n", what, std::strerror(errno));
+  std::abort();
+}
+
+}  // namespace
+
+struct Loop::Batch {
+  std::array<epoll_event, 256> events;
+  int size = 0;
+  int next = 0;
+};
+
+Timer::~Timer() { cancel(); }
+
+void Timer::cancel() {
+  if (loop_) loop_->cancel(*this);
+}
+
+Loop::Loop() : now_(Clock::now()) {
+  epoll_ = epoll_create1(EPOLL_CLOEXEC);
+  if (epoll_ < 0) die("epoll_create1");
+  wakeFd_ = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+  if (wakeFd_ < 0) die("eventfd");
+  epoll_event event{};
+  event.events = EPOLLIN;
+  event.data.ptr = nullptr;  // the wake-up itself
+  if (epoll_ctl(epoll_, EPOLL_CTL_ADD, wakeFd_, &event) != 0) die("epoll_ctl");
+}
+
+Loop::~Loop() {
+  destroyDying();
+  while (!timers_.empty()) cancel(*timers_.back());
+  for (char* block : blocks_) delete[] block;
+  close(wakeFd_);
+  close(epoll_);
+}
+
+bool Loop::onThread() const { return currentLoop == this; }
+
+void Loop::post(std::function<void()> work) {
+  bool first;
+  {
+    std::lock_guard lock(mutex_);
+    first = posted_.empty();
+    posted_.push_back(std::move(work));
+  }
+  if (!first) return;
+  std::uint64_t one = 1;
+  // A full counter (EAGAIN) wakes as well.
+  [[maybe_unused]] ssize_t written = write(wakeFd_, &one, sizeof one);
+}
+
+void Loop::stop() {
+  post([this] {
+    std::lock_guard lock(mutex_);
+    stopping_ = true;
+  });
+}
+
+void Loop::runPosted() {
+  std::vector<std::function<void()>> work;
+  {
+    std::lock_guard lock(mutex_);
+    work.swap(posted_);
+  }
+  for (auto& item : work) {
+    item();
+    flushAll();
+  }
+}
+
+void Loop::flushAll() {
+  // A flush may queue further ones; they are appended and done in this same pass.
+  for (std::size_t i = 0; i < flushers_.size(); ++i) {
+    Flusher* target = flushers_[i];
+    if (!target) continue;
+    target->flushQueued_ = false;
+    target->flush();
+  }
+  flushers_.clear();
+}
+
+void Loop::forgetFlush(Flusher& target) {
+  if (!target.flushQueued_) return;
+  target.flushQueued_ = false;
+  std::replace(flushers_.begin(), flushers_.end(), &target, static_cast<Flusher*>(nullptr));
+}
+
+void Loop::destroyDying() {
+  while (!dying_.empty()) {
+    Dying last = dying_.back();
+    dying_.pop_back();
+    last.destroy(last.object);
+  }
+}
+
+void Loop::run() {
+  const Loop* outer = currentLoop;
+  currentLoop = this;
+  Batch batch;
+  batch_ = &batch;
+  now_ = Clock::now();
+  runPosted();
+  for (;;) {
+    {
+      std::lock_guard lock(mutex_);
+      if (stopping_) {
+        stopping_ = false;
+        break;
+      }
+    }
+    batch.next = 0;
+    batch.size = epoll_wait(epoll_, batch.events.data(), static_cast<int>(batch.events.size()), timeoutMillis());
+    if (batch.size < 0) {
+      if (errno != EINTR) die("epoll_wait");
+      batch.size = 0;
+    }
+    now_ = Clock::now();
+    bool woken = false;
+    while (batch.next < batch.size) {
+      epoll_event& event = batch.events[static_cast<std::size_t>(batch.next++)];
+      if (event.events == 0) continue;  // removed in this turn
+      if (event.data.ptr == nullptr) {
+        woken = true;
+        continue;
+      }
+      static_cast<Pollable*>(event.data.ptr)->onReady(event.events);
+      if (!flushers_.empty()) flushAll();
+    }
+    fireTimers();
+    if (woken) {
+      std::uint64_t count;
+      [[maybe_unused]] ssize_t got = read(wakeFd_, &count, sizeof count);
+      runPosted();
+    }
+    destroyDying();
+  }
+  batch_ = nullptr;
+  currentLoop = outer;
+}
+
+void Loop::add(int fd, std::uint32_t events, Pollable& target) {
+  epoll_event event{};
+  event.events = events;
+  event.data.ptr = &target;
+  if (epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event) != 0) die("epoll_ctl add");
+}
+
+void Loop::modify(int fd, std::uint32_t events, Pollable& target) {
+  epoll_event event{};
+  event.events = events;
+  event.data.ptr = &target;
+  if (epoll_ctl(epoll_, EPOLL_CTL_MOD, fd, &event) != 0) die("epoll_ctl modify");
+}
+
+void Loop::remove(int fd, Pollable& target) {
+  epoll_ctl(epoll_, EPOLL_CTL_DEL, fd, nullptr);
+  if (!batch_) return;
+  for (int i = batch_->next; i < batch_->size; ++i) {
+    epoll_event& event = batch_->events[static_cast<std::size_t>(i)];
+    if (event.data.ptr == &target) event.events = 0;
+  }
+}
+
+// --- timers: a binary heap with the earliest at slot 0 ---
+
+void Loop::arm(Timer& timer, Clock::time_point due) {
+  timer.due_ = due;
+  if (timer.loop_) {
+    siftUp(timer.slot_);
+    siftDown(timer.slot_);
+    return;
+  }
+  timer.loop_ = this;
+  timer.slot_ = timers_.size();
+  timers_.push_back(&timer);
+  siftUp(timer.slot_);
+}
+
+void Loop::cancel(Timer& timer) {
+  const std::size_t slot = timer.slot_;
+  Timer* last = timers_.back();
+  timers_.pop_back();
+  timer.loop_ = nullptr;
+  if (last == &timer) return;
+  timers_[slot] = last;
+  last->slot_ = slot;
+  siftUp(slot);
+  siftDown(last->slot_);
+}
+
+void Loop::siftUp(std::size_t slot) {
+  while (slot > 0) {
+    const std::size_t parent = (slot - 1) / 2;
+    if (timers_[parent]->due_ <= timers_[slot]->due_) return;
+    std::swap(timers_[parent], timers_[slot]);
+    timers_[parent]->slot_ = parent;
+    timers_[slot]->slot_ = slot;
+    slot = parent;
+  }
+}
+
+void Loop::siftDown(std::size_t slot) {
+  for (;;) {
+    std::size_t least = slot;
+    for (std::size_t child = 2 * slot + 1; child <= 2 * slot + 2 && child < timers_.size(); ++child)
+      if (timers_[child]->due_ < timers_[least]->due_) least = child;
+    if (least == slot) return;
+    std::swap(timers_[least], timers_[slot]);
+    timers_[least]->slot_ = least;
+    timers_[slot]->slot_ = slot;
+    slot = least;
+  }
+}
+
+void Loop::fireTimers() {
+  // Timers armed by a firing timer wait for the next turn, so that a timer re-armed with no delay can't starve sockets.
+  const Clock::time_point now = now_;
+  std::size_t budget = timers_.size();
+  while (budget-- > 0 && !timers_.empty() && timers_[0]->due_ <= now) {
+    Timer* timer = timers_[0];
+    cancel(*timer);
+    timer->fire_();
+    if (!flushers_.empty()) flushAll();
+  }
+}
+
+int Loop::timeoutMillis() const {
+  if (!dying_.empty()) return 0;
+  if (timers_.empty()) return -1;
+  const auto left = timers_[0]->due_ - Clock::now();
+  if (left <= Clock::duration::zero()) return 0;
+  // Rounded up: waking early would spin.
+  const auto millis = std::chrono::ceil<std::chrono::milliseconds>(left).count();
+  return static_cast<int>(std::min<long long>(millis, 60'000));
+}
+
+// --- blocks ---
+
+char* Loop::takeBlock() {
+  if (blocks_.empty()) return new char[kBlockSize];
+  char* block = blocks_.back();
+  blocks_.pop_back();
+  return block;
+}
+
+void Loop::giveBlock(char* block) {
+  if (!block) return;
+  if (blocks_.size() < kMaxSpareBlocks)
+    blocks_.push_back(block);
+  else
+    delete[] block;
+}
+
+}  // namespace pilotlight::net

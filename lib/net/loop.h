@@ -1,0 +1,132 @@
+// One epoll loop: descriptors, timers, and work posted from other threads.
+//
+// Thread-safety: everything runs on the loop's own thread, the one in run(); only post() and stop() may be called from
+// others. Objects that are registered must be removed before they die.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+namespace pilotlight::net {
+
+using Clock = std::chrono::steady_clock;
+
+class Pollable {
+ public:
+  virtual void onReady(std::uint32_t epollEvents) = 0;
+
+ protected:
+  ~Pollable() = default;
+};
+
+/// Something with output that is sent when the callback that produced it has returned: what one event writes
+/// goes out together. See Loop::flushSoon().
+class Flusher {
+ public:
+  virtual void flush() = 0;
+
+ protected:
+  ~Flusher() = default;
+
+ private:
+  friend class Loop;
+  bool flushQueued_ = false;
+};
+
+class Loop;
+
+/// Fires once per arm(). Cancels itself when destroyed. Arming an armed timer moves it.
+class Timer {
+ public:
+  explicit Timer(std::function<void()> fire) : fire_(std::move(fire)) {}
+  ~Timer();
+  Timer(const Timer&) = delete;
+  Timer& operator=(const Timer&) = delete;
+  bool armed() const { return loop_ != nullptr; }
+  Clock::time_point due() const { return due_; }   ///< while armed
+  void cancel();
+
+ private:
+  friend class Loop;
+  std::function<void()> fire_;
+  Loop* loop_ = nullptr;
+  std::size_t slot_ = 0;             // in loop_'s heap
+  Clock::time_point due_{};
+};
+
+class Loop {
+ public:
+  Loop();
+  ~Loop();
+  Loop(const Loop&) = delete;
+  Loop& operator=(const Loop&) = delete;
+
+  void run();                              ///< until stop(); may be called again
+  void stop();                             ///< from any thread
+  void post(std::function<void()> work);   ///< from any thread; runs in order, also what is posted before run()
+  bool onThread() const;
+
+  Clock::time_point now() const { return now_; }  ///< of this turn of the loop
+
+  /// epoll events (level-triggered unless EPOLLET is given).
+  void add(int fd, std::uint32_t events, Pollable& target);
+  void modify(int fd, std::uint32_t events, Pollable& target);
+  void remove(int fd, Pollable& target);   ///< no onReady after this, also not in the same turn
+
+  void arm(Timer& timer, Clock::time_point due);
+  void arm(Timer& timer, std::chrono::milliseconds delay) { arm(timer, Clock::now() + delay); }
+
+  /// Calls target.flush() right after the current callback. Queuing twice is as once.
+  void flushSoon(Flusher& target) {
+    if (target.flushQueued_) return;
+    target.flushQueued_ = true;
+    flushers_.push_back(&target);
+  }
+  void forgetFlush(Flusher& target);       ///< before a target dies
+
+  /// Destroys `object` at the end of this turn: for objects that end themselves in a callback.
+  template <class T>
+  void destroyLater(std::unique_ptr<T> object) {
+    T* raw = object.release();
+    dying_.push_back({raw, [](void* p) { delete static_cast<T*>(p); }});
+  }
+
+  /// 16 KiB blocks, kept for reuse. Loop thread only.
+  static constexpr std::size_t kBlockSize = 16 * 1024;
+  char* takeBlock();
+  void giveBlock(char* block);
+
+ private:
+  friend class Timer;
+  struct Dying {
+    void* object;
+    void (*destroy)(void*);
+  };
+  void cancel(Timer& timer);
+  void fireTimers();
+  void runPosted();
+  void destroyDying();
+  void flushAll();
+  void siftUp(std::size_t slot);
+  void siftDown(std::size_t slot);
+  int timeoutMillis() const;
+
+  int epoll_ = -1;
+  int wakeFd_ = -1;
+  Clock::time_point now_;
+  std::vector<Timer*> timers_;               // binary heap by due_
+  std::vector<Dying> dying_;
+  std::vector<Flusher*> flushers_;           // null where forgotten
+  std::vector<char*> blocks_;
+  struct Batch;
+  Batch* batch_ = nullptr;                   // events of the current turn
+  std::mutex mutex_;
+  std::vector<std::function<void()>> posted_;  // guarded by mutex_
+  bool stopping_ = false;                      // guarded by mutex_
+};
+
+}  // namespace pilotlight::net

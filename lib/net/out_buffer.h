@@ -1,0 +1,42 @@
+// Bytes on their way to a socket: one block for what is usual, a heap buffer for what a slow peer leaves behind.
+// Loop thread only.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "net/loop.h"
+
+namespace pilotlight::net {
+
+class OutBuffer {
+ public:
+  explicit OutBuffer(Loop& loop) : loop_(loop) {}
+  ~OutBuffer() { clear(); }
+  OutBuffer(const OutBuffer&) = delete;
+
+  std::size_t size() const { return (end_ - begin_) + (spill_.size() - spillBegin_); }
+  bool empty() const { return size() == 0; }
+  void clear();
+
+  void append(std::string_view data);
+  void append(char c) { append(std::string_view(&c, 1)); }
+  void appendNumber(std::uint64_t value, int base = 10);
+
+  enum class Sent { all, blocked, failed };
+  /// Sends what is there. `total` grows by what the kernel took.
+  Sent flush(int fd, std::uint64_t& total);
+  /// Sends `data` after what is there, copying only what the kernel does not take. For large parts.
+  Sent sendThrough(int fd, std::string_view data, std::uint64_t& total);
+
+ private:
+  Loop& loop_;
+  char* block_ = nullptr;
+  std::size_t begin_ = 0, end_ = 0;  // of the block, sent before the spill
+  std::string spill_;
+  std::size_t spillBegin_ = 0;
+};
+
+}  // namespace pilotlight::net

@@ -1,0 +1,404 @@
+#include "net/server_connection.h"
+
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+namespace pilotlight::net {
+
+namespace {
+
+constexpr std::size_t kDirectWrite = 8 * 1024;           // larger parts are not copied
+constexpr std::uint64_t kDiscardLimit = 256 * 1024;      // of an unread request body, to keep the connection
+constexpr std::chrono::seconds kDiscardTime{5};
+constexpr std::chrono::seconds kLingerTime{2};
+
+}  // namespace
+
+Server::Connection::Connection(Server::Impl& server, Fd fd, Address peer, std::size_t place)
+    : index(place), server_(server), loop_(server.loop), fd_(std::move(fd)), peer_(std::move(peer)), readable_(false), out_(server.loop), timer_([this] { onDeadline(); }) {}
+
+Server::Connection::~Connection() {
+  loop_.forgetFlush(*this);
+  loop_.giveBlock(in_);
+  loop_.giveBlock(body_);
+}
+
+void Server::Connection::begin() {
+  loop_.add(fd_.get(), EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, *this);
+  setDeadline(loop_.now() + server_.options.headTimeout);
+}
+
+void Server::Connection::drain() {
+  keepAlive_ = false;
+  if (state_ == State::waiting && inputEmpty()) {
+    // A request may be on its way: read what is there before closing.
+    readable_ = true;
+    pump();
+    if (state_ == State::waiting && inputEmpty()) close(true);
+  }
+}
+
+// --- events ---
+
+void Server::Connection::onReady(std::uint32_t events) {
+  if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) readable_ = true;
+  if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) peerClosed_ = true;
+  if (events & EPOLLOUT) {
+    writable_ = true;
+    if (!out_.empty()) flush();
+  }
+  // Nothing more will come from a client that has closed; one that waits for its answer does not close.
+  if (peerClosed_ && state_ == State::active && bodyDone_) return close(false);
+  pump();
+}
+
+void Server::Connection::pump() {
+  if (pumping_) return;
+  pumping_ = true;
+  for (bool more = true; more && state_ != State::closed;) {
+    switch (state_) {
+      case State::waiting:
+        if (!inputEmpty()) parse();
+        if (state_ == State::waiting) more = readInput();
+        break;
+      case State::active:
+        if (bodyDone_ || bodyPaused_)
+          more = false;
+        else if (!inputEmpty())
+          feedBody();
+        else
+          more = readInput();
+        break;
+      case State::discarding:
+        if (bodyDone_ || requestBytes_ > kDiscardLimit)
+          afterAnswer();
+        else if (!inputEmpty())
+          feedBody();
+        else
+          more = readInput();
+        break;
+      case State::lingering:
+        bodyBegin_ = bodyEnd_ = 0;
+        more = readInput();
+        break;
+      case State::closed:
+        break;
+    }
+  }
+  pumping_ = false;
+}
+
+bool Server::Connection::readInput() {
+  if (!readable_) return false;
+  const bool toHead = state_ == State::waiting;
+  char*& block = toHead ? in_ : body_;
+  std::size_t& end = toHead ? inEnd_ : bodyEnd_;
+  if (!toHead) bodyBegin_ = bodyEnd_ = 0;
+  if (!block) block = loop_.takeBlock();
+  const std::size_t room = Loop::kBlockSize - end;
+  const ssize_t got = recv(fd_.get(), block + end, room, 0);
+  if (got > 0) {
+    end += static_cast<std::size_t>(got);
+    // A short read has emptied the socket; what comes later is a new edge. After a FIN only EOF remains to be read.
+    if (static_cast<std::size_t>(got) < room && !peerClosed_) readable_ = false;
+    return true;
+  }
+  if (got < 0 && errno == EINTR) return true;
+  if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+    readable_ = false;
+    if (toHead && inputEmpty()) keepInput();
+    return false;
+  }
+  close(false);
+  return false;
+}
+
+// --- request ---
+
+void Server::Connection::parse() {
+  if (!head_) {
+    if (server_.spareHeads.empty()) {
+      head_ = std::make_unique<RequestHead>();
+    } else {
+      head_ = std::move(server_.spareHeads.back());
+      server_.spareHeads.pop_back();
+    }
+  }
+  int status = 400;
+  switch (parseRequestHead({in_ + inBegin_, inEnd_ - inBegin_}, server_.options.head, *head_, status)) {
+    case Parse::bad:
+      return refuse(status);
+    case Parse::done:
+      inBegin_ += head_->size;
+      return startExchange();
+    case Parse::more:
+      if (inEnd_ == Loop::kBlockSize) {
+        if (inBegin_ == 0) return refuse(431);
+        std::memmove(in_, in_ + inBegin_, inEnd_ - inBegin_);
+        inEnd_ -= inBegin_;
+        inBegin_ = 0;
+      }
+      if (deadline_ > loop_.now() + server_.options.headTimeout) setDeadline(loop_.now() + server_.options.headTimeout);
+  }
+}
+
+void Server::Connection::startExchange() {
+  ++server_.busy;
+  state_ = State::active;
+  started_ = loop_.now();
+  deadline_ = Clock::time_point::max();
+  decoder_.reset();
+  bodyLeft_ = head_->length;
+  bodyDone_ = head_->body == BodyKind::none;
+  bodyPaused_ = continueSent_ = headSent_ = finished_ = closeAfter_ = wantWritable_ = false;
+  requestBytes_ = responseBytes_ = 0;
+  response_ = {};
+  headRequest_ = head_->method == "HEAD";
+  keepAlive_ = head_->keepAlive && !server_.draining;
+  handler_ = server_.application.onRequest(*this);
+  if (state_ == State::active && handler_ && bodyDone_ && !finished_) handler_->onBodyEnd(*this);
+}
+
+void Server::Connection::feedBody() {
+  const bool fromHeadBlock = inBegin_ != inEnd_;
+  std::size_t& begin = fromHeadBlock ? inBegin_ : bodyBegin_;
+  const std::string_view data = fromHeadBlock ? std::string_view(in_ + inBegin_, inEnd_ - inBegin_) : std::string_view(body_ + bodyBegin_, bodyEnd_ - bodyBegin_);
+  std::string_view part;
+  bool done = false;
+  if (head_->body == BodyKind::length) {
+    part = data.substr(0, static_cast<std::size_t>(std::min<std::uint64_t>(bodyLeft_, data.size())));
+    begin += part.size();
+    bodyLeft_ -= part.size();
+    done = bodyLeft_ == 0;
+  } else {
+    const ChunkedDecoder::Step step = decoder_.feed(data);
+    begin += step.consumed;
+    if (step.state == Parse::bad) {
+      if (state_ == State::active && !headSent_) {
+        endExchange(false);
+        return refuse(400);
+      }
+      return close(false);
+    }
+    part = step.data;
+    done = step.state == Parse::done;
+  }
+  requestBytes_ += part.size();
+  if (!part.empty() && handler_ && !finished_) handler_->onBody(*this, part);
+  if (!done || state_ == State::closed) return;
+  bodyDone_ = true;
+  if (handler_ && !finished_) handler_->onBodyEnd(*this);
+}
+
+void Server::Connection::resumeBody() {
+  if (!bodyPaused_) return;
+  bodyPaused_ = false;
+  if (state_ == State::active && !bodyDone_) pump();
+}
+
+void Server::Connection::sendContinue() {
+  if (!head_->expectContinue || continueSent_ || headSent_ || requestBytes_ > 0) return;
+  continueSent_ = true;
+  out_.append("HTTP/1.1 100 Continue\r\n\r\n");
+  loop_.flushSoon(*this);
+}
+
+void Server::Connection::refuse(int status) {
+  std::string body = "{\"error\":\"" + std::string(reasonPhrase(status)) + "\",\"status\":" + std::to_string(status) + "}\n";
+  out_.append("HTTP/1.1 " + std::to_string(status) + " " + std::string(reasonPhrase(status)) +
+              "\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body);
+  if (out_.flush(fd_.get(), wireBytes_) == OutBuffer::Sent::failed) return close(false);
+  linger();
+}
+
+// --- response ---
+
+void Server::Connection::sendHead(int status, std::string_view reason, std::span<const Header> headers, ResponseBody body) {
+  if (state_ != State::active || headSent_) return;
+  headSent_ = true;
+  response_ = body;
+  out_.append("HTTP/1.1 ");
+  out_.appendNumber(static_cast<std::uint64_t>(status));
+  out_.append(' ');
+  out_.append(reason);
+  out_.append("\r\n");
+  bool hasDate = false;
+  for (const Header& field : headers) {
+    out_.append(field.name);
+    out_.append(": ");
+    out_.append(field.value);
+    out_.append("\r\n");
+    if (field.name.size() == 4 && equalsIgnoreCase(field.name, "date")) hasDate = true;
+  }
+  if (!hasDate) {
+    out_.append("Date: ");
+    out_.append(server_.dateNow());
+    out_.append("\r\n");
+  }
+  const bool bodiless = status == 204 || status == 304 || status < 200;
+  if (body.kind == BodyKind::chunked && head_->minor == 0) {
+    response_.kind = BodyKind::untilClose;
+    closeAfter_ = true;
+  } else if (body.kind == BodyKind::chunked) {
+    if (!bodiless) out_.append("Transfer-Encoding: chunked\r\n");
+  } else if (body.kind == BodyKind::length || (!bodiless && !headRequest_)) {
+    out_.append("Content-Length: ");
+    out_.appendNumber(body.kind == BodyKind::length ? body.length : 0);
+    out_.append("\r\n");
+  }
+  if (closeAfter_ || server_.draining) keepAlive_ = false;
+  if (!keepAlive_)
+    out_.append("Connection: close\r\n");
+  else if (head_->minor == 0)
+    out_.append("Connection: keep-alive\r\n");
+  out_.append("\r\n");
+  if (headRequest_ || bodiless) response_ = {};
+  loop_.flushSoon(*this);
+}
+
+bool Server::Connection::write(std::string_view data) {
+  if (state_ != State::active || finished_ || data.empty()) return true;
+  if (response_.kind == BodyKind::none) return true;  // HEAD, 204, 304
+  responseBytes_ += data.size();
+  if (response_.kind == BodyKind::length && responseBytes_ > response_.length) {
+    close(false);
+    return true;
+  }
+  const bool chunked = response_.kind == BodyKind::chunked;
+  if (chunked) {
+    out_.appendNumber(data.size(), 16);
+    out_.append("\r\n");
+  }
+  if (writable_ && data.size() >= kDirectWrite) {
+    const auto sent = out_.sendThrough(fd_.get(), data, wireBytes_);
+    if (sent == OutBuffer::Sent::failed) {
+      close(false);
+      return true;
+    }
+    writable_ = sent == OutBuffer::Sent::all;
+  } else {
+    out_.append(data);
+  }
+  if (chunked) out_.append("\r\n");
+  loop_.flushSoon(*this);
+  if (out_.size() < server_.options.highWater) return true;
+  wantWritable_ = true;
+  return false;
+}
+
+void Server::Connection::finish() {
+  if (state_ != State::active || finished_) return;
+  if (response_.kind == BodyKind::length && responseBytes_ != response_.length) return close(false);
+  if (response_.kind == BodyKind::chunked) out_.append("0\r\n\r\n");
+  finished_ = true;
+  loop_.flushSoon(*this);
+}
+
+void Server::Connection::flush() {
+  if (state_ == State::closed) return;
+  if (!out_.empty() && writable_) {
+    const std::uint64_t before = wireBytes_;
+    const auto sent = out_.flush(fd_.get(), wireBytes_);
+    if (sent == OutBuffer::Sent::failed) return close(false);
+    writable_ = sent == OutBuffer::Sent::all;
+    if (wireBytes_ != before) deadline_ = Clock::time_point::max();
+  }
+  if (!out_.empty() && deadline_ == Clock::time_point::max()) setDeadline(loop_.now() + server_.options.sendTimeout);
+  if (state_ != State::active) return;
+  if (finished_) {
+    if (!out_.empty()) return;
+    endExchange(true);
+    afterAnswer();
+    pump();
+  } else if (wantWritable_ && out_.size() < server_.options.highWater / 2) {
+    wantWritable_ = false;
+    if (handler_) handler_->onWritable(*this);
+  }
+}
+
+// --- ends ---
+
+void Server::Connection::endExchange(bool complete) {
+  --server_.busy;
+  if (state_ == State::active) state_ = State::discarding;  // the exchange is over, whatever follows
+  ExchangeHandler* handler = handler_;
+  handler_ = nullptr;
+  if (handler) handler->onEnd(*this, complete);
+}
+
+void Server::Connection::afterAnswer() {
+  if (state_ == State::closed) return;
+  if (!keepAlive_ || closeAfter_ || server_.draining || requestBytes_ > kDiscardLimit) {
+    if (bodyDone_ && inputEmpty()) return close(true);
+    return linger();
+  }
+  if (!bodyDone_) {
+    if (state_ != State::discarding || deadline_ == Clock::time_point::max()) setDeadline(loop_.now() + kDiscardTime);
+    state_ = State::discarding;
+    return;
+  }
+  state_ = State::waiting;
+  keepInput();
+}
+
+void Server::Connection::keepInput() {
+  if (inBegin_ != inEnd_) {
+    std::memmove(in_, in_ + inBegin_, inEnd_ - inBegin_);
+    inEnd_ -= inBegin_;
+    inBegin_ = 0;
+  } else {
+    std::swap(in_, body_);
+    inBegin_ = bodyBegin_;
+    inEnd_ = bodyEnd_;
+    bodyBegin_ = bodyEnd_ = 0;
+  }
+  loop_.giveBlock(body_);
+  body_ = nullptr;
+  if (inBegin_ != inEnd_) return setDeadline(loop_.now() + server_.options.headTimeout);
+  loop_.giveBlock(in_);
+  in_ = nullptr;
+  inBegin_ = inEnd_ = 0;
+  if (head_ && server_.spareHeads.size() < 64) server_.spareHeads.push_back(std::move(head_));
+  head_.reset();
+  setDeadline(loop_.now() + server_.options.idleTimeout);
+}
+
+void Server::Connection::linger() {
+  if (!out_.empty()) return close(false);
+  state_ = State::lingering;
+  inBegin_ = inEnd_ = bodyBegin_ = bodyEnd_ = 0;
+  shutdown(fd_.get(), SHUT_WR);
+  setDeadline(loop_.now() + kLingerTime);
+  readable_ = true;
+  pump();
+}
+
+void Server::Connection::close(bool complete) {
+  if (state_ == State::closed) return;
+  const bool open = state_ == State::active;
+  state_ = State::closed;
+  timer_.cancel();
+  loop_.remove(fd_.get(), *this);
+  fd_.reset();
+  if (open) endExchange(complete);
+  server_.closed(*this);
+}
+
+void Server::Connection::setDeadline(Clock::time_point due) {
+  deadline_ = due;
+  // Lazily: a timer that fires early looks at the deadline again, so that a request costs no timer work.
+  if (!timer_.armed() || timer_.due() > due) loop_.arm(timer_, due);
+}
+
+void Server::Connection::onDeadline() {
+  if (deadline_ == Clock::time_point::max()) return;
+  if (loop_.now() < deadline_) return loop_.arm(timer_, deadline_);
+  if (state_ == State::waiting && !inputEmpty()) return refuse(408);
+  close(false);
+}
+
+}  // namespace pilotlight::net

@@ -1,0 +1,220 @@
+#include "net/server.h"
+
+#include "harness.h"
+
+namespace pilotlight::net {
+namespace {
+
+using namespace test;
+
+std::string bodyOf(const std::string& response) {
+  const auto at = response.find("\r\n\r\n");
+  return at == std::string::npos ? "" : response.substr(at + 4);
+}
+
+TEST(Server, AnswersAndKeepsTheConnection) {
+  ServerFixture fixture;
+  RawClient client(fixture.address);
+  for (int i = 0; i < 3; ++i) {
+    client.send("POST /x?y HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc");
+    const std::string response = client.readUntil("abc");
+    EXPECT_TRUE(response.starts_with("HTTP/1.1 200 OK\r\n")) << response;
+    EXPECT_NE(response.find("Content-Length: 13\r\n"), std::string::npos);
+    EXPECT_EQ(bodyOf(response), "POST /x?y abc");
+  }
+  EXPECT_EQ(fixture.thread.sync([&] { return fixture.app.completed; }), 3);
+}
+
+TEST(Server, AnswersPipelinedRequestsInOrder) {
+  ServerFixture fixture;
+  RawClient client(fixture.address);
+  std::string all;
+  for (int i = 0; i < 50; ++i) all += "POST /" + std::to_string(i) + " HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n";
+  client.send(all + "GET /last HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+  const std::string responses = client.readAll();
+  std::size_t at = 0;
+  for (int i = 0; i < 50; ++i) {
+    at = responses.find("POST /" + std::to_string(i) + " ab", at);
+    ASSERT_NE(at, std::string::npos) << i;
+  }
+  EXPECT_NE(responses.find("GET /last", at), std::string::npos);
+  EXPECT_TRUE(client.atEof());
+}
+
+TEST(Server, ReadsABodyThatArrivesByteByByte) {
+  ServerFixture fixture;
+  RawClient client(fixture.address);
+  for (char c : std::string("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n")) client.send({&c, 1});
+  EXPECT_EQ(bodyOf(client.readUntil("abc")), "POST / abc");
+}
+
+TEST(Server, RefusesMalformedHeadsAndCloses) {
+  ServerFixture fixture;
+  RawClient client(fixture.address);
+  client.send("GET / HTTP/1.1\r\nHost : a\r\n\r\n");
+  const std::string response = client.readAll();
+  EXPECT_TRUE(response.starts_with("HTTP/1.1 400 ")) << response;
+  EXPECT_NE(response.find("Connection: close"), std::string::npos);
+  EXPECT_EQ(fixture.thread.sync([&] { return fixture.app.requests; }), 0);
+}
+
+TEST(Server, RefusesABrokenChunkWith400) {
+  ServerFixture fixture;
+  RawClient client(fixture.address);
+  client.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n");
+  EXPECT_TRUE(client.readAll().starts_with("HTTP/1.1 400 "));
+  EXPECT_EQ(fixture.thread.sync([&] { return fixture.app.broken; }), 1);
+}
+
+TEST(Server, TellsAnIncompleteHeadAfterTheDeadline) {
+  ServerFixture fixture({.headTimeout = milliseconds(50)});
+  RawClient client(fixture.address);
+  client.send("GET / HT");
+  EXPECT_TRUE(client.readAll().starts_with("HTTP/1.1 408 "));
+}
+
+TEST(Server, ClosesIdleConnections) {
+  ServerFixture fixture({.idleTimeout = milliseconds(50)});
+  RawClient client(fixture.address);
+  client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  client.readUntil("GET / ");
+  EXPECT_TRUE(client.atEof());
+}
+
+TEST(Server, SendsContinueOnlyWhenAsked) {
+  ServerFixture fixture;
+  RawClient client(fixture.address);
+  client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\n");
+  EXPECT_EQ(client.readUntil("\r\n\r\n"), "HTTP/1.1 100 Continue\r\n\r\n");
+  client.send("x");
+  EXPECT_EQ(bodyOf(client.readUntil("x")), "POST / x");
+}
+
+TEST(Server, KeepsTheConnectionWhenASmallBodyWasNotRead) {
+  ServerFixture fixture;
+  fixture.app.onHead = [](Exchange& exchange) {
+    if (exchange.head().target != "/no") return false;
+    exchange.respond(429, "text/plain", "no");
+    return true;
+  };
+  RawClient client(fixture.address);
+  client.send("POST /no HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n" + std::string(100, 'x'));
+  EXPECT_TRUE(client.readUntil("no").starts_with("HTTP/1.1 429 "));
+  client.send("GET /yes HTTP/1.1\r\nHost: a\r\n\r\n");
+  EXPECT_EQ(bodyOf(client.readUntil("/yes ")), "GET /yes ");
+}
+
+TEST(Server, AnswersBeforeAHugeBodyAndCloses) {
+  ServerFixture fixture;
+  fixture.app.onHead = [](Exchange& exchange) {
+    exchange.respond(413, "text/plain", "too large");
+    return true;
+  };
+  RawClient client(fixture.address);
+  client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10000000\r\n\r\n" + std::string(600'000, 'x'));
+  EXPECT_TRUE(client.readUntil("too large").starts_with("HTTP/1.1 413 "));
+  EXPECT_TRUE(client.atEof());
+}
+
+TEST(Server, HeadHasNoBody) {
+  ServerFixture fixture;
+  RawClient client(fixture.address);
+  client.send("HEAD / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+  const std::string response = client.readAll();
+  EXPECT_NE(response.find("Content-Length: 7\r\n"), std::string::npos) << response;
+  EXPECT_EQ(bodyOf(response), "");
+}
+
+TEST(Server, StreamsChunksAtOnce) {
+  ServerFixture fixture;
+  Exchange* open = nullptr;
+  fixture.app.answer = [&](Exchange& exchange, const std::string&) {
+    exchange.sendHead(200, "OK", {}, {BodyKind::chunked, 0});
+    exchange.write("one");
+    open = &exchange;
+  };
+  RawClient client(fixture.address);
+  client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  EXPECT_TRUE(client.readUntil("3\r\none\r\n").ends_with("\r\n\r\n3\r\none\r\n"));
+  fixture.thread.sync([&] {
+    open->write("two");
+    open->finish();
+  });
+  EXPECT_EQ(client.readUntil("0\r\n\r\n"), "3\r\ntwo\r\n0\r\n\r\n");
+}
+
+TEST(Server, ClosesToDelimitForHttp10) {
+  ServerFixture fixture;
+  fixture.app.answer = [&](Exchange& exchange, const std::string&) {
+    exchange.sendHead(200, "OK", {}, {BodyKind::chunked, 0});
+    exchange.write("one");
+    exchange.finish();
+  };
+  RawClient client(fixture.address);
+  client.send("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+  const std::string response = client.readAll();
+  EXPECT_EQ(bodyOf(response), "one");
+  EXPECT_EQ(response.find("chunked"), std::string::npos);
+}
+
+TEST(Server, HoldsBackWhenTheClientIsSlow) {
+  ServerFixture fixture;
+  std::size_t written = 0;
+  bool blocked = false;
+  fixture.app.answer = [&](Exchange& exchange, const std::string&) {
+    exchange.sendHead(200, "OK", {}, {BodyKind::chunked, 0});
+    const std::string part(16 * 1024, 'x');
+    while (!blocked) {
+      blocked = !exchange.write(part);
+      written += part.size();
+    }
+  };
+  RawClient client(fixture.address);
+  client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  ASSERT_TRUE(eventually([&] { return fixture.thread.sync([&] { return blocked; }); }));
+  EXPECT_LT(written, 64u << 20);  // what sockets buffer, not more
+}
+
+TEST(Server, NoticesAClientThatGoesAway) {
+  ServerFixture fixture;
+  fixture.app.answer = [](Exchange&, const std::string&) {};  // never answers
+  {
+    RawClient client(fixture.address);
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    ASSERT_TRUE(eventually([&] { return fixture.thread.sync([&] { return fixture.app.requests == 1; }); }));
+  }
+  EXPECT_TRUE(eventually([&] { return fixture.thread.sync([&] { return fixture.app.broken == 1; }); }));
+  EXPECT_EQ(fixture.thread.sync([&] { return fixture.server->busy(); }), 0u);
+}
+
+TEST(Server, CutsAResponseThatIsShorterThanPromised) {
+  ServerFixture fixture;
+  fixture.app.answer = [](Exchange& exchange, const std::string&) {
+    exchange.sendHead(200, "OK", {}, {BodyKind::length, 10});
+    exchange.write("short");
+    exchange.finish();
+  };
+  RawClient client(fixture.address);
+  client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  client.readAll();
+  EXPECT_TRUE(client.atEof());
+  EXPECT_EQ(fixture.thread.sync([&] { return fixture.app.broken; }), 1);
+}
+
+TEST(Server, DrainAnswersWhatIsOpenAndCloses) {
+  ServerFixture fixture;
+  Exchange* open = nullptr;
+  fixture.app.answer = [&](Exchange& exchange, const std::string&) { open = &exchange; };
+  RawClient busy(fixture.address), idle(fixture.address);
+  busy.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  ASSERT_TRUE(eventually([&] { return fixture.thread.sync([&] { return open != nullptr && fixture.server->connections() == 2; }); }));
+  std::promise<void> drained;
+  fixture.thread.sync([&] { fixture.server->drain([&] { drained.set_value(); }); });
+  EXPECT_TRUE(idle.atEof());
+  fixture.thread.sync([&] { open->respond(200, "text/plain", "bye"); });
+  EXPECT_NE(busy.readAll().find("Connection: close"), std::string::npos);
+  EXPECT_EQ(drained.get_future().wait_for(seconds(10)), std::future_status::ready);
+}
+
+}  // namespace
+}  // namespace pilotlight::net

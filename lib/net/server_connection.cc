@@ -298,6 +298,12 @@ void Server::Connection::finish() {
   loop_.flushSoon(*this);
 }
 
+void Server::Connection::abort() {
+  // What was written before is the client's; only the end is missing.
+  if (state_ == State::active && !out_.empty() && writable_) out_.flush(fd_.get(), wireBytes_);
+  close(false);
+}
+
 void Server::Connection::flush() {
   if (state_ == State::closed) return;
   if (!out_.empty() && writable_) {

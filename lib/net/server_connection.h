@@ -48,7 +48,7 @@ class Server::Connection final : public Exchange, public Pollable, public Flushe
   void sendHead(int status, std::string_view reason, std::span<const Header> headers, ResponseBody body) override;
   bool write(std::string_view data) override;
   void finish() override;
-  void abort() override { close(false); }
+  void abort() override;
   void closeAfter() override { closeAfter_ = true; }
   bool headSent() const override { return headSent_; }
   std::uint64_t bytesSent() const override { return responseBytes_; }

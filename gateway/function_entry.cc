@@ -1,0 +1,201 @@
+#include "gateway/function_entry.h"
+
+#include <algorithm>
+
+namespace pilotlight::gateway {
+
+namespace {
+core::TimePoint steadyNow() { return std::chrono::steady_clock::now(); }
+}  // namespace
+
+void FunctionCounters::Histogram::observe(std::chrono::nanoseconds value) {
+  const double seconds = std::chrono::duration<double>(value).count();
+  std::size_t i = 0;
+  while (i < kBounds.size() && seconds > kBounds[i]) ++i;
+  buckets[i].fetch_add(1, std::memory_order_relaxed);
+  micros.fetch_add(static_cast<std::uint64_t>(std::max<std::int64_t>(0, value.count() / 1000)), std::memory_order_relaxed);
+}
+
+FunctionCounters& FunctionEntry::counters() {
+  if (FunctionCounters* known = counters_.load(std::memory_order_acquire)) return *known;
+  std::lock_guard lock(mutex_);
+  if (!ownedCounters_) {
+    ownedCounters_ = std::make_unique<FunctionCounters>();
+    counters_.store(ownedCounters_.get(), std::memory_order_release);
+  }
+  return *ownedCounters_;
+}
+
+Upstream* FunctionEntry::find(const std::string& uid) const {
+  const auto found = std::ranges::find_if(upstreams_, [&](const auto& upstream) { return upstream->uid == uid && !upstream->retired; });
+  return found == upstreams_.end() ? nullptr : found->get();
+}
+
+void FunctionEntry::applyBackend(Upstream& upstream) {
+  for (const api::RouteBackend& backend : backends_) {
+    if (backend.version != upstream.version) continue;
+    upstream.limit = backend.perReplica;
+    upstream.timeout = backend.timeout;
+  }
+}
+
+void FunctionEntry::configure(const api::FunctionRouteSpec& spec) {
+  {
+    std::lock_guard lock(mutex_);
+    backends_ = spec.backends;
+    core::AdmissionSettings settings{spec.queue.requests, spec.queue.bytes.value, {}};
+    for (const api::RouteBackend& backend : backends_) settings.versions.push_back({backend.version, backend.weight});
+    admission_.configure(std::move(settings));
+    for (const auto& upstream : upstreams_) applyBackend(*upstream);
+  }
+  deliver(steadyNow());
+}
+
+void FunctionEntry::up(const std::string& uid, const std::string& pod, std::int64_t version, const net::Address& address) {
+  {
+    std::lock_guard lock(mutex_);
+    Upstream* known = find(uid);
+    if (known && known->address != address) {  // the same pod at another address: what is in flight there ends there
+      admission_.remove(*known);
+      known->retired = true;
+      eraseIfDone(*known);
+      known = nullptr;
+    }
+    if (!known) {
+      upstreams_.push_back(std::make_unique<Upstream>());
+      known = upstreams_.back().get();
+      known->uid = uid;
+      known->pod = pod;
+      known->address = address;
+      known->version = version;
+      applyBackend(*known);
+    }
+    known->failures = 0;
+    admission_.add(*known);
+  }
+  deliver(steadyNow());
+}
+
+void FunctionEntry::eraseIfDone(Upstream& upstream) {
+  if (!upstream.retired || upstream.inFlight > 0) return;
+  std::erase_if(upstreams_, [&](const auto& candidate) { return candidate.get() == &upstream; });
+}
+
+void FunctionEntry::retire(Upstream& upstream) {
+  std::lock_guard lock(mutex_);
+  admission_.remove(upstream);
+  upstream.retired = true;
+}
+
+void FunctionEntry::down(const std::string& uid) {
+  std::lock_guard lock(mutex_);
+  Upstream* known = find(uid);
+  if (!known) return;
+  admission_.remove(*known);
+  known->retired = true;
+  eraseIfDone(*known);
+}
+
+void FunctionEntry::downAll() {
+  std::lock_guard lock(mutex_);
+  for (const auto& upstream : upstreams_) {
+    admission_.remove(*upstream);
+    upstream->retired = true;
+  }
+  std::erase_if(upstreams_, [](const auto& upstream) { return upstream->inFlight == 0; });
+}
+
+std::chrono::milliseconds FunctionEntry::suspend(Upstream& upstream, bool unreachable) {
+  std::lock_guard lock(mutex_);
+  admission_.remove(upstream);
+  if (!unreachable) return std::chrono::milliseconds(20);
+  const int doublings = std::min(upstream.failures++, 5);
+  return std::chrono::milliseconds(50LL << doublings);
+}
+
+void FunctionEntry::resume(const std::string& uid) {
+  {
+    std::lock_guard lock(mutex_);
+    Upstream* known = find(uid);
+    if (!known) return;
+    admission_.add(*known);
+  }
+  deliver(steadyNow());
+}
+
+bool FunctionEntry::has(const std::string& uid) const {
+  std::lock_guard lock(mutex_);
+  return find(uid) != nullptr;
+}
+
+FunctionEntry::Taken FunctionEntry::take(SlotTaker& taker, core::TimePoint now, const Upstream* avoid, bool accepted) {
+  std::lock_guard lock(mutex_);
+  Taken taken;
+  taken.upstream = static_cast<Upstream*>(admission_.tryTake(now, avoid));
+  if (!taken.upstream) taken.join = admission_.join(taker, now, accepted);
+  taken.queued = admission_.queued();
+  return taken;
+}
+
+void FunctionEntry::release(Upstream& upstream, core::TimePoint now) {
+  {
+    std::lock_guard lock(mutex_);
+    admission_.release(upstream, now);
+    eraseIfDone(upstream);
+    if (admission_.queued() == 0) return;
+  }
+  deliver(now);
+}
+
+bool FunctionEntry::leave(SlotTaker& taker, core::TimePoint now) {
+  std::lock_guard lock(mutex_);
+  if (!taker.queued) return false;
+  admission_.leave(taker, now);
+  return true;
+}
+
+void FunctionEntry::deliver(core::TimePoint now) {
+  for (;;) {
+    core::Admission::Grant grant;
+    {
+      std::lock_guard lock(mutex_);
+      grant = admission_.next(now);
+    }
+    if (!grant.waiter) return;
+    auto* taker = static_cast<SlotTaker*>(grant.waiter);
+    auto* upstream = static_cast<Upstream*>(grant.replica);
+    // Always through the loop: the caller may be in the middle of another request's callback.
+    taker->ownerLoop().post([taker, upstream] { taker->onGrant(*upstream); });
+  }
+}
+
+core::FunctionLoad FunctionEntry::load(core::TimePoint now) const {
+  core::FunctionLoad load;
+  load.namespace_ = key_.namespace_;
+  load.name = key_.name;
+  if (const FunctionCounters* counts = countersIfAny()) load.requests = static_cast<std::int64_t>(counts->requests.load(std::memory_order_relaxed));
+  std::lock_guard lock(mutex_);
+  load.inFlight = admission_.inFlight();
+  load.queued = admission_.queued();
+  load.concurrencyMillis = admission_.concurrencyMillis(now);
+  load.lastActive = admission_.lastActive(now);
+  return load;
+}
+
+bool FunctionEntry::needsWake() const {
+  std::lock_guard lock(mutex_);
+  return admission_.queued() > 0 && admission_.replicas() == 0;
+}
+
+std::string FunctionEntry::wakeTarget() const {
+  std::lock_guard lock(mutex_);
+  const auto heaviest = std::ranges::max_element(backends_, {}, &api::RouteBackend::weight);
+  return heaviest == backends_.end() || heaviest->weight <= 0 ? std::string() : heaviest->deployment;
+}
+
+int FunctionEntry::replicas() const {
+  std::lock_guard lock(mutex_);
+  return admission_.replicas();
+}
+
+}  // namespace pilotlight::gateway

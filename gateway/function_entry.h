@@ -1,0 +1,112 @@
+// What the gateway keeps per function: its replicas, slots and queue, and counters. Shared by the event loops.
+//
+// Locking: one mutex per function, held for some tens of nanoseconds twice per request (see docs/adr/0004). Grants to
+// waiting requests are delivered outside the lock, on the loop that owns the request.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "api/types.h"
+#include "core/admission.h"
+#include "core/load.h"
+#include "kube/types.h"
+#include "net/loop.h"
+#include "net/socket.h"
+
+namespace pilotlight::gateway {
+
+/// One replica of a function, known by the uid of its pod.
+struct Upstream final : core::Replica {
+  std::string uid, pod;
+  net::Address address;
+  std::chrono::milliseconds timeout{std::chrono::seconds(30)};  // guarded by FunctionEntry::mutex, as the base
+  int failures = 0;                                             // in a row, to connect
+  bool retired = false;                                         // gone or going: deleted when nothing is in flight
+};
+
+/// Rising counts; written by event loops, read by whoever scrapes.
+struct FunctionCounters {
+  static constexpr std::array<double, 14> kBounds{0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30};  // seconds
+  struct Histogram {
+    std::array<std::atomic<std::uint64_t>, kBounds.size() + 1> buckets{};
+    std::atomic<std::uint64_t> micros{0};
+    void observe(std::chrono::nanoseconds value);
+  };
+  std::array<std::atomic<std::uint64_t>, 500> byStatus{};       // index: status - 100
+  Histogram duration, queueWait, coldStart;
+  std::atomic<std::uint64_t> requests{0}, retries{0}, upstreamFailures{0}, clientGone{0};
+  std::array<std::atomic<std::uint64_t>, 3> rejected{};         // by Limit
+};
+
+enum class Limit { queueRequests, queueBytes, queueWait };
+
+/// A request that can be given a slot; its owner runs on `loop`.
+struct SlotTaker : core::Waiter {
+  virtual net::Loop& ownerLoop() = 0;
+  virtual void onGrant(Upstream& upstream) = 0;                 ///< on ownerLoop()
+
+ protected:
+  ~SlotTaker() = default;
+};
+
+class FunctionEntry {
+ public:
+  FunctionEntry(kube::Key key) : key_(std::move(key)) {}
+
+  const kube::Key& key() const { return key_; }
+  FunctionCounters& counters();                                 ///< made on first use: idle functions cost little
+  const FunctionCounters* countersIfAny() const { return counters_.load(std::memory_order_acquire); }
+
+  void configure(const api::FunctionRouteSpec& spec);
+  /// A replica that accepts work. Known uid: its address may have changed and its failures are forgotten.
+  void up(const std::string& uid, const std::string& pod, std::int64_t version, const net::Address& address);
+  /// Gone for good.
+  void down(const std::string& uid);
+  void downAll();
+  /// Not offered until up() or resume(): it can't be reached or isn't ready. Returns when to try again.
+  std::chrono::milliseconds suspend(Upstream& upstream, bool unreachable);
+  void resume(const std::string& uid);
+  /// Refuses for good: it drains. Its pod will go.
+  void retire(Upstream& upstream);
+  bool has(const std::string& uid) const;
+
+  struct Taken {
+    Upstream* upstream = nullptr;
+    core::Admission::Join join = core::Admission::Join::queued;  // when there was no slot
+    int queued = 0;                                              // with this one
+  };
+  /// A slot, or a place in the queue, or neither.
+  Taken take(SlotTaker& taker, core::TimePoint now, const Upstream* avoid, bool accepted);
+  void release(Upstream& upstream, core::TimePoint now);
+  /// False: it is no longer in the queue; its onGrant() is on its way.
+  bool leave(SlotTaker& taker, core::TimePoint now);
+
+  core::FunctionLoad load(core::TimePoint now) const;
+  bool needsWake() const;                                       ///< requests wait and no replica is known
+  /// The deployment to wake: that of the version with most weight. Empty: nothing can be woken.
+  std::string wakeTarget() const;
+  int replicas() const;
+
+ private:
+  void applyBackend(Upstream& upstream);                        // requires mutex_
+  void deliver(core::TimePoint now);
+  void eraseIfDone(Upstream& upstream);                         // requires mutex_
+  Upstream* find(const std::string& uid) const;                 // requires mutex_
+
+  const kube::Key key_;
+  std::atomic<FunctionCounters*> counters_{nullptr};
+  std::unique_ptr<FunctionCounters> ownedCounters_;             // written once, under mutex_
+  mutable std::mutex mutex_;
+  core::Admission admission_;                                   // guarded by mutex_, as all below
+  std::vector<std::unique_ptr<Upstream>> upstreams_;
+  std::vector<api::RouteBackend> backends_;
+};
+
+}  // namespace pilotlight::gateway

@@ -1,0 +1,128 @@
+#include "gateway/gateway.h"
+
+#include <unistd.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <latch>
+#include <mutex>
+#include <utility>
+
+#include "gateway/access_log.h"
+#include "gateway/metrics.h"
+#include "gateway/registry.h"
+#include "gateway/waker.h"
+#include "gateway/worker.h"
+
+namespace pilotlight::gateway {
+
+struct Gateway::Impl {
+  explicit Impl(kube::Client& client, GatewayOptions o)
+      : options(std::move(o)),
+        log(options.log),
+        registry(client, options.name,
+                 {[this](std::shared_ptr<const Snapshot> snapshot) { publish(std::move(snapshot)); },
+                  [this](const net::Address& gone) {
+                    for (auto& worker : workers) worker->forget(gone);
+                  },
+                  [this](std::string_view message, const kube::Key& about, const std::string& error) { warn(message, about, error); }}),
+        waker(client, options.wakeRetry, [this](std::string_view message, const kube::Key& about, const std::string& error) { warn(message, about, error); }),
+        shared{options, registry, waker, log, [this](const kube::Key& key) { demand(key); }, [this] { return metrics(); }, 0} {}
+
+  void publish(std::shared_ptr<const Snapshot> snapshot) {
+    std::latch all(static_cast<std::ptrdiff_t>(workers.size()));
+    for (auto& worker : workers) worker->publish(snapshot, [&all] { all.count_down(); });
+    all.wait();
+  }
+
+  void demand(const kube::Key& key) {
+    std::lock_guard lock(listenersMutex);
+    for (const auto& listener : listeners) listener(key.namespace_, key.name);
+  }
+
+  void warn(std::string_view message, const kube::Key& about, const std::string& error) {
+    std::string line = "{\"level\":\"warn\",\"msg\":";
+    appendJsonString(line, message);
+    line += ",\"object\":";
+    appendJsonString(line, about.toString());
+    line += ",\"error\":";
+    appendJsonString(line, error);
+    log.write(line + "}");
+  }
+
+  std::string metrics() {
+    const auto entries = registry.entries();
+    return renderMetrics(entries, {shared.unrouted.load(std::memory_order_relaxed), waker.patches(), log.dropped(), static_cast<std::uint64_t>(registry.watchRestarts()), entries.size()});
+  }
+
+  const GatewayOptions options;
+  LogWriter log;
+  Registry registry;
+  Waker waker;
+  Shared shared;
+  std::vector<std::unique_ptr<Worker>> workers;
+  net::Address address, internalAddress;
+  bool started = false;
+  std::mutex listenersMutex;
+  std::vector<std::function<void(const std::string&, const std::string&)>> listeners;  // guarded by listenersMutex
+};
+
+Gateway::Gateway(kube::Client& client, GatewayOptions options) : impl_(std::make_unique<Impl>(client, std::move(options))) {}
+
+Gateway::~Gateway() { stop(std::chrono::milliseconds(0)); }
+
+std::expected<void, std::string> Gateway::start() {
+  auto open = net::listenTcp(impl_->options.listen);
+  if (!open) return std::unexpected(open.error());
+  auto own = net::listenTcp(impl_->options.internalListen);
+  if (!own) return std::unexpected(own.error());
+  impl_->address = net::localAddress(open->get());
+  impl_->internalAddress = net::localAddress(own->get());
+  const int loops = impl_->options.loops > 0 ? impl_->options.loops : static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+  for (int i = 0; i < loops; ++i) impl_->workers.push_back(std::make_unique<Worker>(impl_->shared, i));
+  impl_->started = true;
+  if (!impl_->registry.start(impl_->options.syncTimeout) || !impl_->waker.start(impl_->options.syncTimeout))
+    return std::unexpected("the gateway's routes, pods and deployments were not listed within " + std::to_string(impl_->options.syncTimeout.count()) + " ms: is the API server there?");
+  for (auto& worker : impl_->workers) worker->listen(net::Fd(dup(open->get())), net::Fd(dup(own->get())));
+  return {};
+}
+
+void Gateway::stop(std::chrono::milliseconds grace) {
+  if (!std::exchange(impl_->started, false)) return;
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::size_t busy = impl_->workers.size();
+  for (auto& worker : impl_->workers)
+    worker->drain([&] {
+      std::lock_guard lock(mutex);
+      --busy;
+      changed.notify_all();
+    });
+  {
+    std::unique_lock lock(mutex);
+    changed.wait_for(lock, grace, [&] { return busy == 0; });
+  }
+  impl_->registry.stop();
+  impl_->waker.stop();
+  for (auto& worker : impl_->workers) worker->stop();
+  impl_->workers.clear();
+}
+
+net::Address Gateway::address() const { return impl_->address; }
+net::Address Gateway::internalAddress() const { return impl_->internalAddress; }
+std::string Gateway::metrics() const { return impl_->metrics(); }
+
+std::vector<core::FunctionLoad> Gateway::loads() const {
+  std::vector<core::FunctionLoad> loads;
+  const auto now = std::chrono::steady_clock::now();
+  for (const auto& entry : impl_->registry.entries())
+    if (entry->countersIfAny()) loads.push_back(entry->load(now));
+  return loads;
+}
+
+void Gateway::onDemand(std::function<void(const std::string& namespace_, const std::string& name)> listener) {
+  std::lock_guard lock(impl_->listenersMutex);
+  impl_->listeners.push_back(std::move(listener));
+}
+
+}  // namespace pilotlight::gateway

@@ -1,0 +1,57 @@
+// The gateway: routes, admits, holds, wakes, balances and proxies requests to replicas.
+//
+// Thread-safety: start(), stop() from one thread; load(), metrics() and the addresses from any.
+// It learns FunctionRoutes and Pods by watching, keeps nothing that must survive, and serves what it knows while the API
+// is away.
+#pragma once
+
+#include <chrono>
+#include <expected>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/load.h"
+#include "kube/client.h"
+#include "net/socket.h"
+
+namespace pilotlight::gateway {
+
+enum class AccessLog { off, errors, all };
+
+struct GatewayOptions {
+  std::string name = "gateway";                          ///< unique among gateways; acknowledges FunctionRoutes
+  net::Address listen{"0.0.0.0", 8080};
+  net::Address internalListen{"0.0.0.0", 8081};          ///< call-home, /metrics, /healthz
+  int loops = 0;                                         ///< event loops; 0: one per core
+  AccessLog accessLog = AccessLog::errors;
+  std::function<void(std::string_view line)> log;        ///< JSON lines, from a writer thread; default stdout
+  std::chrono::milliseconds connectTimeout{std::chrono::seconds(1)};
+  std::chrono::milliseconds wakeRetry{std::chrono::milliseconds(500)};  ///< the wake is repeated until a replica registers
+  std::chrono::milliseconds syncTimeout{std::chrono::seconds(10)};
+};
+
+class Gateway final : public core::LoadSource {
+ public:
+  Gateway(kube::Client& client, GatewayOptions options);
+  ~Gateway() override;
+
+  /// Listens, and returns once routes and pods are known.
+  std::expected<void, std::string> start();
+  /// Stops accepting, lets requests in flight end for at most `grace`, then cuts them.
+  void stop(std::chrono::milliseconds grace);
+
+  net::Address address() const;
+  net::Address internalAddress() const;
+  std::string metrics() const;                           ///< Prometheus text
+
+  std::vector<core::FunctionLoad> loads() const override;
+  void onDemand(std::function<void(const std::string& namespace_, const std::string& name)> listener) override;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace pilotlight::gateway

@@ -1,0 +1,19 @@
+// The gateway's metrics in Prometheus' text format. Functions without a request so far have no series.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "gateway/function_entry.h"
+
+namespace pilotlight::gateway {
+
+struct GatewayCounts {
+  std::uint64_t unrouted = 0, wakePatches = 0, accessLogDropped = 0, watchRestarts = 0;
+  std::size_t functions = 0;
+};
+
+std::string renderMetrics(const std::vector<std::shared_ptr<FunctionEntry>>& entries, const GatewayCounts& counts);
+
+}  // namespace pilotlight::gateway

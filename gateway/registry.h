@@ -1,0 +1,93 @@
+// What the gateway learns from the API and from shims that call home: routes, and replicas.
+//
+// Its thread rebuilds the routes' snapshot when something changed, hands it to the event loops, and acknowledges the
+// FunctionRoutes once every loop has it. Thread-safe.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "gateway/snapshot.h"
+#include "kube/client.h"
+#include "kube/informer.h"
+
+namespace pilotlight::gateway {
+
+class Registry {
+ public:
+  struct Hooks {
+    /// Gives the snapshot to every loop; returns when all have it. Called from the registry's thread.
+    std::function<void(std::shared_ptr<const Snapshot>)> publish;
+    /// Closes idle connections to an address, on every loop.
+    std::function<void(const net::Address&)> forget;
+    std::function<void(std::string_view message, const kube::Key& about, const std::string& error)> log;
+  };
+  Registry(kube::Client& client, std::string gatewayName, Hooks hooks);
+  ~Registry();
+
+  /// True once the loops have every route that the API held. False: not within the time; it goes on trying.
+  bool start(std::chrono::milliseconds syncTimeout);
+  void stop();
+
+  struct Registration {
+    std::string namespace_, pod, uid;
+    net::Address address;                       ///< ip from the TCP peer, port as told
+  };
+  enum class Registered { taken, kept, contradicts, full };
+  /// A shim says that it listens. `kept`: the pod is not known yet; used as soon as it is.
+  Registered registerShim(const Registration& registration);
+
+  /// Offers a suspended replica again after `delay`.
+  void resumeLater(std::shared_ptr<FunctionEntry> entry, const std::string& uid, std::chrono::milliseconds delay);
+
+  std::vector<std::shared_ptr<FunctionEntry>> entries() const;
+  std::int64_t watchRestarts() const { return routes_.restarts() + pods_.restarts(); }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  struct RouteState {
+    std::shared_ptr<const api::FunctionRoute> route;
+    std::int64_t acknowledged = 0;              // generation
+  };
+  struct Pending {
+    Registration registration;
+    Clock::time_point until;
+  };
+  struct Resume {
+    std::shared_ptr<FunctionEntry> entry;
+    std::string uid;
+  };
+
+  void run();
+  void onRoute(const kube::Object& before, const kube::Object& after);
+  void onPod(const kube::Object& before, const kube::Object& after);
+  void rebuild();
+  void acknowledge(const api::FunctionRoute& route);
+  std::shared_ptr<FunctionEntry> entryOf(const kube::Key& key);   // requires mutex_
+  void dropEntryIfUnused(const kube::Key& key);                   // requires mutex_
+  void markUp(const kube::Object& pod, const net::Address& address);
+  std::vector<Resume> dueResumes(Clock::time_point now);          // requires mutex_
+
+  kube::Client& client_;
+  const std::string gatewayName_;
+  const Hooks hooks_;
+  kube::Informer routes_, pods_;
+  mutable std::mutex mutex_;
+  std::condition_variable wake_;
+  std::map<kube::Key, std::shared_ptr<FunctionEntry>> entries_;   // guarded by mutex_, as all below
+  std::map<kube::Key, RouteState> routeStates_;
+  std::map<std::string, kube::Object> podsByUid_;
+  std::map<std::string, Pending> pending_;                        // by uid
+  std::multimap<Clock::time_point, Resume> resumes_;
+  bool dirty_ = false, building_ = false, stopping_ = false;
+  std::thread thread_;
+};
+
+}  // namespace pilotlight::gateway

@@ -1,0 +1,313 @@
+#include "gateway/session.h"
+
+#include <algorithm>
+#include <bit>
+
+#include "api/shim_contract.h"
+#include "gateway/worker.h"
+
+namespace pilotlight::gateway {
+
+namespace {
+
+constexpr std::size_t kReplayBytes = 64 * 1024;                  // of a body, kept for another attempt
+constexpr std::chrono::milliseconds kTimeoutSlack{250};          // the shim tells the timeout itself; this is the backstop
+constexpr std::chrono::milliseconds kMaxBackOff{100};
+
+bool isIdempotent(std::string_view method) {
+  return method == "GET" || method == "HEAD" || method == "PUT" || method == "DELETE" || method == "OPTIONS" || method == "TRACE";
+}
+
+/// Bytes that holding a request costs: its head, and what its connection has buffered of the body at most.
+std::int64_t heldBytes(const net::RequestHead& head) {
+  const std::uint64_t room = net::Loop::kBlockSize > head.size ? net::Loop::kBlockSize - head.size : 0;
+  const std::uint64_t body = head.body == net::BodyKind::none ? 0 : head.body == net::BodyKind::length ? std::min(head.length, room) : room;
+  return static_cast<std::int64_t>(head.size + body);
+}
+
+}  // namespace
+
+Session::Session(Worker& worker) : worker_(worker), timer_([this] { onDeadline(); }) {}
+
+net::Loop& Session::ownerLoop() { return worker_.loop(); }
+
+net::ExchangeHandler* Session::begin(net::Exchange& exchange, const Snapshot& snapshot, const core::RouteMatch& match, bool external) {
+  const api::FunctionRouteSpec& spec = snapshot.routes[match.route]->spec;
+  exchange_ = &exchange;
+  entry_ = snapshot.entries[match.route];
+  match_ = match;
+  queueWait_ = spec.queue.wait;
+  retry_ = spec.retry;
+  external_ = external;
+  bodyEnded_ = replayLost_ = coldStart_ = false;
+  attempts_ = status_ = 0;
+  version_ = 0;
+  arrived_ = worker_.loop().now();
+  dispatched_ = firstByte_ = {};
+  bytes = heldBytes(exchange.head());
+  makeRequestId();
+  entry_->counters().requests.fetch_add(1, std::memory_order_relaxed);
+  acquire(nullptr);
+  return this;
+}
+
+void Session::acquire(const Upstream* avoid) {
+  const auto now = worker_.loop().now();
+  state_ = State::held;
+  const auto taken = entry_->take(*this, now, avoid, attempts_ > 0);
+  if (taken.upstream) return dispatch(*taken.upstream);
+  if (taken.join == core::Admission::Join::tooManyRequests)
+    return reject(Limit::queueRequests, 429, "queue.requests", "as many requests wait as spec.concurrency.queue.requests allows");
+  if (taken.join == core::Admission::Join::tooManyBytes)
+    return reject(Limit::queueBytes, 429, "queue.bytes", "the requests that wait hold as many bytes as spec.concurrency.queue.bytes allows");
+  exchange_->pauseBody();
+  setDeadline(arrived_ + queueWait_);
+  if (entry_->replicas() == 0) {
+    coldStart_ = true;
+    worker_.shared().waker.wake(entry_);
+  }
+  // Told as the queue doubles, so that a burst is seen at once and a long queue is not told for each request.
+  if (std::has_single_bit(static_cast<unsigned>(taken.queued))) worker_.shared().demand(entry_->key());
+}
+
+void Session::onGrant(Upstream& upstream) {
+  if (state_ == State::abandoned) {
+    entry_->release(upstream, worker_.loop().now());
+    return finish();
+  }
+  if (state_ != State::held) {  // answered by its deadline while the grant was on its way
+    entry_->release(upstream, worker_.loop().now());
+    return;
+  }
+  dispatch(upstream);
+}
+
+void Session::dispatch(Upstream& upstream) {
+  const auto now = worker_.loop().now();
+  upstream_ = &upstream;
+  version_ = upstream.version;
+  ++attempts_;
+  state_ = State::sent;
+  dispatched_ = now;
+  setDeadline(now + upstream.timeout + kTimeoutSlack);
+  net::Header headers[net::Headers::kMax + core::RouteMatch::kMaxParameters + 8];
+  const std::size_t count = buildRequest(headers, now + upstream.timeout);
+  const net::RequestHead& head = exchange_->head();
+  scratch_.assign(match_.path);
+  if (!head.query.empty() || head.target.ends_with('?')) scratch_.append("?").append(head.query);
+  const bool fresh = attempts_ > 1;
+  call_ = worker_.pool().call(upstream.address, {head.method, scratch_, {headers, count}, head.body, head.length}, *this, fresh);
+  exchange_->sendContinue();
+  if (!replay_.empty()) call_->write(replay_);
+  if (bodyEnded_ && head.body != net::BodyKind::none) call_->finish();
+  exchange_->resumeBody();
+}
+
+// --- the client's side ---
+
+void Session::onBody(net::Exchange& exchange, std::string_view part) {
+  if (state_ == State::sent && !replayLost_) {
+    if (replay_.size() + part.size() <= kReplayBytes)
+      replay_.append(part);
+    else
+      replayLost_ = true;
+  }
+  if (call_ && !call_->write(part)) exchange.pauseBody();
+}
+
+void Session::onBodyEnd(net::Exchange& exchange) {
+  bodyEnded_ = true;
+  if (call_ && exchange.head().body != net::BodyKind::none) call_->finish();
+}
+
+void Session::onWritable(net::Exchange&) {
+  if (call_) call_->resumeBody();
+}
+
+void Session::onEnd(net::Exchange&, bool complete) {
+  const auto now = worker_.loop().now();
+  if (!complete && state_ != State::answered) entry_->counters().clientGone.fetch_add(1, std::memory_order_relaxed);
+  record(complete);
+  if (call_) {
+    call_->cancel();
+    call_ = nullptr;
+  }
+  exchange_ = nullptr;
+  if (state_ == State::held && !entry_->leave(*this, now)) {
+    state_ = State::abandoned;  // onGrant() gives the slot back and ends this
+    return;
+  }
+  releaseSlot();
+  finish();
+}
+
+// --- the replica's side ---
+
+void Session::onHead(const net::ResponseHead& head) {
+  if (head.status == 503) {
+    if (const auto refused = head.headers.get(contract::kHeaderRefused)) {
+      // The handler never saw it: safe to send elsewhere.
+      call_->cancel();
+      call_ = nullptr;
+      if (*refused == "draining") {
+        entry_->retire(*upstream_);
+      } else if (*refused == "starting") {
+        worker_.shared().registry.resumeLater(entry_, upstream_->uid, entry_->suspend(*upstream_, false));
+      }
+      return again(upstream_);
+    }
+  }
+  state_ = State::answering;
+  status_ = head.status;
+  firstByte_ = worker_.loop().now();
+  if (replay_.capacity() > 0) std::string().swap(replay_);
+  net::Header headers[net::Headers::kMax + 4];
+  const std::size_t count = buildResponse(head, headers);
+  net::ResponseBody body{head.body == net::BodyKind::untilClose ? net::BodyKind::chunked : head.body, head.length};
+  if (head.body == net::BodyKind::none && head.headers.get("content-length") && head.status != 204 && head.status >= 200) body = {net::BodyKind::length, head.length};
+  exchange_->sendHead(head.status, head.reason, {headers, count}, body);
+}
+
+void Session::onBody(std::string_view part) {
+  if (!exchange_->write(part) && call_) call_->pauseBody();
+}
+
+void Session::onEnd() {
+  call_ = nullptr;
+  state_ = State::answered;
+  releaseSlot();
+  setDeadline(Clock::time_point::max());
+  exchange_->finish();
+}
+
+void Session::onWritable() {
+  if (exchange_) exchange_->resumeBody();
+}
+
+bool Session::replayable() const { return !replayLost_; }
+
+bool Session::mayResend(net::ClientFailure failure) const {
+  if (failure == net::ClientFailure::connect) return true;
+  if (failure == net::ClientFailure::protocol || !replayable()) return false;
+  return retry_ == api::Retry::idempotent && isIdempotent(exchange_->head().method);
+}
+
+void Session::onFailure(net::ClientFailure failure) {
+  const bool nothingSent = call_ && call_->bytesWritten() == 0;
+  call_ = nullptr;
+  entry_->counters().upstreamFailures.fetch_add(1, std::memory_order_relaxed);
+  if (state_ == State::answering) {
+    state_ = State::answered;
+    releaseSlot();
+    return exchange_->abort();  // the client must see that the answer is not whole
+  }
+  if (failure == net::ClientFailure::connect)
+    worker_.shared().registry.resumeLater(entry_, upstream_->uid, entry_->suspend(*upstream_, true));
+  if (mayResend(failure) || (nothingSent && replayable())) return again(upstream_);
+  releaseSlot();
+  fail(502, "BadGateway", "", "the replica closed the connection before answering (" + std::string(net::toString(failure)) + "); the request may have run");
+}
+
+void Session::again(const Upstream* avoid) {
+  entry_->counters().retries.fetch_add(1, std::memory_order_relaxed);
+  releaseSlot();
+  exchange_->pauseBody();
+  if (!replayable()) return fail(503, "ServiceUnavailable", "", "the replica refused the request after more of its body was sent than is kept for another attempt");
+  if (attempts_ < 3) return acquire(avoid);
+  state_ = State::backingOff;
+  const auto delay = std::min<std::chrono::milliseconds>(kMaxBackOff, std::chrono::milliseconds(1LL << std::min(attempts_ - 3, 7)));
+  setDeadline(std::min(worker_.loop().now() + delay, arrived_ + queueWait_));
+}
+
+void Session::releaseSlot() {
+  if (!upstream_) return;
+  Upstream* upstream = upstream_;
+  upstream_ = nullptr;
+  entry_->release(*upstream, worker_.loop().now());
+}
+
+// --- time ---
+
+void Session::setDeadline(Clock::time_point due) {
+  deadline_ = due;
+  // Lazily: a timer that fires early looks again, so that a warm request costs no timer work.
+  if (due != Clock::time_point::max() && (!timer_.armed() || timer_.due() > due)) worker_.loop().arm(timer_, due);
+}
+
+void Session::onDeadline() {
+  if (deadline_ == Clock::time_point::max() || state_ == State::idle) return;
+  const auto now = worker_.loop().now();
+  if (now < deadline_) return worker_.loop().arm(timer_, deadline_);
+  switch (state_) {
+    case State::backingOff:
+      if (now < arrived_ + queueWait_) return acquire(nullptr);
+      [[fallthrough]];
+    case State::held:
+      if (state_ == State::held && !entry_->leave(*this, now)) return;  // a grant is on its way
+      return reject(Limit::queueWait, 503, "queue.wait", "no replica was free within spec.concurrency.queue.wait");
+    case State::sent:
+      if (call_) call_->cancel();
+      call_ = nullptr;
+      releaseSlot();
+      return fail(504, "GatewayTimeout", "timeout", "the function did not answer within spec.timeout");
+    case State::answering:
+      if (call_) call_->cancel();
+      call_ = nullptr;
+      state_ = State::answered;
+      releaseSlot();
+      return exchange_->abort();
+    default:
+      return;
+  }
+}
+
+// --- our own answers ---
+
+void Session::reject(Limit limit, int status, std::string_view name, const std::string& message) {
+  entry_->counters().rejected[static_cast<std::size_t>(limit)].fetch_add(1, std::memory_order_relaxed);
+  fail(status, status == 429 ? "TooManyRequests" : "ServiceUnavailable", name, message);
+}
+
+void Session::fail(int status, std::string_view error, std::string_view limit, const std::string& message) {
+  state_ = State::answered;
+  status_ = status;
+  setDeadline(Clock::time_point::max());
+  const kube::Key& key = entry_->key();
+  std::string body = "{\"error\":\"" + std::string(error) + "\",\"function\":";
+  appendJsonString(body, key.namespace_ + "/" + key.name);
+  body += ",\"message\":";
+  appendJsonString(body, message);
+  if (!limit.empty()) body.append(",\"limit\":\"").append(limit).append("\"");
+  body += ",\"requestId\":";
+  appendJsonString(body, requestIdView_);
+  body += "}\n";
+  const net::Header extra[] = {{contract::kHeaderRequestId, requestIdView_}, {"Retry-After", "1"}};
+  const bool retryable = status == 429 || status == 503 || status == 504;
+  exchange_->respond(status, "application/json", body, {extra, retryable ? std::size_t{2} : std::size_t{1}});
+}
+
+// --- the end ---
+
+void Session::record(bool complete) {
+  const auto now = worker_.loop().now();
+  FunctionCounters& counters = entry_->counters();
+  const int status = status_ ? status_ : 499;  // the client left before an answer
+  counters.byStatus[static_cast<std::size_t>(std::clamp(status, 100, 599) - 100)].fetch_add(1, std::memory_order_relaxed);
+  counters.duration.observe(now - arrived_);
+  const bool dispatchedOnce = dispatched_ != Clock::time_point{};
+  if (dispatchedOnce && dispatched_ > arrived_) counters.queueWait.observe(dispatched_ - arrived_);
+  if (coldStart_ && firstByte_ != Clock::time_point{}) counters.coldStart.observe(firstByte_ - arrived_);
+  const AccessLog mode = worker_.shared().options.accessLog;
+  if (mode == AccessLog::off || (mode == AccessLog::errors && status < 500 && status != 429 && complete)) return;
+  writeAccessLog(complete, status, now);
+}
+
+void Session::finish() {
+  state_ = State::idle;
+  deadline_ = Clock::time_point::max();
+  if (replay_.capacity() > 0) std::string().swap(replay_);
+  entry_.reset();
+  worker_.giveSession(*this);
+}
+
+}  // namespace pilotlight::gateway

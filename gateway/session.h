@@ -1,0 +1,101 @@
+// One request on its way through the gateway: admitted or held, sent to a replica, answered, perhaps sent again.
+//
+// Lives in its worker's pool and is reused; a warm request allocates nothing. Loop thread only.
+//   idle -> held -> sent -> answering -> idle
+//             \-> (a slot frees) -> sent;  sent -> (marked refusal, no connection) -> held or backingOff -> sent
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "gateway/function_entry.h"
+#include "gateway/snapshot.h"
+#include "net/client.h"
+#include "net/server.h"
+
+namespace pilotlight::gateway {
+
+class Worker;
+
+class Session final : public SlotTaker, public net::ExchangeHandler, public net::ClientHandler {
+ public:
+  explicit Session(Worker& worker);
+
+  /// Takes the request over. Returns its handler, or nullptr when it was answered at once.
+  net::ExchangeHandler* begin(net::Exchange& exchange, const Snapshot& snapshot, const core::RouteMatch& match, bool external);
+
+  // SlotTaker
+  net::Loop& ownerLoop() override;
+  void onGrant(Upstream& upstream) override;
+
+  // net::ExchangeHandler
+  void onBody(net::Exchange& exchange, std::string_view part) override;
+  void onBodyEnd(net::Exchange& exchange) override;
+  void onWritable(net::Exchange& exchange) override;
+  void onEnd(net::Exchange& exchange, bool complete) override;
+
+  // net::ClientHandler
+  void onHead(const net::ResponseHead& head) override;
+  void onBody(std::string_view part) override;
+  void onEnd() override;
+  void onWritable() override;
+  void onFailure(net::ClientFailure failure) override;
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  enum class State : std::uint8_t {
+    idle,
+    held,        // in the queue, or a grant is on its way
+    backingOff,  // refused before; tries again at deadline_
+    sent,        // at a replica; no head yet
+    answering,   // the head has gone to the client
+    answered,    // by us or by the replica; the exchange is about to end
+    abandoned,   // the client is gone; a grant is on its way
+  };
+
+  void acquire(const Upstream* avoid);
+  void dispatch(Upstream& upstream);
+  void again(const Upstream* avoid);
+  void releaseSlot();
+  void onDeadline();
+  void setDeadline(Clock::time_point due);
+  void fail(int status, std::string_view error, std::string_view limit, const std::string& message);
+  void reject(Limit limit, int status, std::string_view name, const std::string& message);
+  bool replayable() const;
+  bool mayResend(net::ClientFailure failure) const;
+  void record(bool complete);
+  void writeAccessLog(bool complete, int status, Clock::time_point now);  // session_headers.cc
+  void finish();                    // back to the pool
+
+  // session_headers.cc
+  std::size_t buildRequest(std::span<net::Header> out, Clock::time_point deadline);
+  std::size_t buildResponse(const net::ResponseHead& head, std::span<net::Header> out);
+  void makeRequestId();
+
+  Worker& worker_;
+  State state_ = State::idle;
+  net::Exchange* exchange_ = nullptr;
+  std::shared_ptr<FunctionEntry> entry_;
+  Upstream* upstream_ = nullptr;    // its slot is ours
+  net::ClientCall* call_ = nullptr;
+  core::RouteMatch match_;          // views into the exchange's head
+  std::chrono::milliseconds queueWait_{0};
+  api::Retry retry_ = api::Retry::never;
+  bool external_ = true, bodyEnded_ = false, replayLost_ = false, coldStart_ = false;
+  int attempts_ = 0;
+  int status_ = 0;
+  std::int64_t version_ = 0;
+  Clock::time_point arrived_{}, dispatched_{}, firstByte_{};
+  std::string replay_;              // body sent so far, for another attempt; empty for most requests
+  net::Timer timer_;
+  Clock::time_point deadline_ = Clock::time_point::max();
+  std::array<char, 36> requestId_{};
+  std::string_view requestIdView_;
+  std::string forwardedFor_, scratch_, parameterNames_;  // keep their capacity
+  std::array<char, 24> deadlineText_{};
+};
+
+}  // namespace pilotlight::gateway

@@ -1,0 +1,46 @@
+// Raises a function's Deployment from zero when requests wait and no replica is known, and repeats it until one is: a
+// stale write of 0 by someone else then costs a delay, never a request. Only ever raises. Thread-safe.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <thread>
+
+#include "gateway/function_entry.h"
+#include "kube/client.h"
+#include "kube/informer.h"
+
+namespace pilotlight::gateway {
+
+class Waker {
+ public:
+  using Log = std::function<void(std::string_view message, const kube::Key& about, const std::string& error)>;
+  Waker(kube::Client& client, std::chrono::milliseconds repeat, Log log);
+  ~Waker();
+  bool start(std::chrono::milliseconds syncTimeout);
+  void stop();
+  void wake(std::shared_ptr<FunctionEntry> entry);
+  std::uint64_t patches() const { return patches_.load(std::memory_order_relaxed); }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  void run();
+  void raise(const FunctionEntry& entry);
+
+  kube::Client& client_;
+  const std::chrono::milliseconds repeat_;
+  const Log log_;
+  kube::Informer deployments_;      // saves a read per wake; a conflict reads afresh
+  std::atomic<std::uint64_t> patches_{0};
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::map<kube::Key, std::pair<Clock::time_point, std::shared_ptr<FunctionEntry>>> due_;  // guarded by mutex_
+  bool stopping_ = false;                                                                  // guarded by mutex_
+  std::thread thread_;
+};
+
+}  // namespace pilotlight::gateway

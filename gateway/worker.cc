@@ -1,0 +1,121 @@
+#include "gateway/worker.h"
+
+namespace pilotlight::gateway {
+
+Worker::Worker(Shared& shared, int index) : shared_(shared), publicFront_(*this, true), internalFront_(*this, false) {
+  std::random_device random;
+  idPrefix_ = (static_cast<std::uint64_t>(random()) << 32 | random()) ^ static_cast<std::uint64_t>(index);
+  publicServer_ = std::make_unique<net::Server>(loop_, publicFront_);
+  internalServer_ = std::make_unique<net::Server>(loop_, internalFront_);
+  net::ClientOptions options;
+  options.connectTimeout = shared.options.connectTimeout;
+  pool_ = std::make_unique<net::ClientPool>(loop_, options);
+  snapshot_ = std::make_shared<Snapshot>();
+  thread_ = std::thread([this] { loop_.run(); });
+}
+
+Worker::~Worker() { stop(); }
+
+void Worker::listen(net::Fd publicListener, net::Fd internalListener) {
+  // std::function must be copyable, hence plain descriptors.
+  loop_.post([this, open = publicListener.release(), own = internalListener.release()] {
+    publicServer_->listen(net::Fd(open));
+    internalServer_->listen(net::Fd(own));
+  });
+}
+
+void Worker::publish(std::shared_ptr<const Snapshot> snapshot, std::function<void()> done) {
+  loop_.post([this, snapshot = std::move(snapshot), done = std::move(done)]() mutable {
+    snapshot_ = std::move(snapshot);
+    done();
+  });
+}
+
+void Worker::forget(const net::Address& address) {
+  loop_.post([this, address] { pool_->forget(address); });
+}
+
+void Worker::drain(std::function<void()> done) {
+  loop_.post([this, done = std::move(done)] {
+    publicServer_->drain([this, done] { internalServer_->drain(done); });
+  });
+}
+
+void Worker::stop() {
+  if (!thread_.joinable()) return;
+  loop_.post([this] {
+    publicServer_.reset();  // cuts what is open; its sessions end their calls
+    internalServer_.reset();
+    pool_.reset();
+  });
+  loop_.stop();
+  thread_.join();
+}
+
+Session& Worker::takeSession() {
+  if (spare_.empty()) {
+    sessions_.push_back(std::make_unique<Session>(*this));
+    return *sessions_.back();
+  }
+  Session* session = spare_.back();
+  spare_.pop_back();
+  return *session;
+}
+
+void Worker::giveSession(Session& session) { spare_.push_back(&session); }
+
+net::ExchangeHandler* Worker::Front::onRequest(net::Exchange& exchange) {
+  if (!external_) {
+    const std::string_view path = exchange.head().path;
+    if (path.starts_with(kOwnPrefix)) return answerInternal(worker_, exchange);
+    // Unless some function has this host: then the path is its own.
+    const bool own = path == "/metrics" || path == "/healthz" || path == "/readyz";
+    if (own && worker_.snapshot_->table.match(exchange.head().host, path, exchange.head().method).outcome == core::RouteMatch::Outcome::noHost)
+      return answerInternal(worker_, exchange);
+  }
+  return worker_.route(exchange, external_);
+}
+
+net::ExchangeHandler* Worker::route(net::Exchange& exchange, bool external) {
+  const net::RequestHead& head = exchange.head();
+  core::RouteMatch match;
+  if (head.path.starts_with(kOwnPrefix))
+    match.outcome = core::RouteMatch::Outcome::noPath;
+  else
+    match = snapshot_->table.match(head.host, head.path, head.method);
+  if (match.path.starts_with(kOwnPrefix)) match.outcome = core::RouteMatch::Outcome::noPath;  // the shim's, behind a local prefix
+  if (match.outcome == core::RouteMatch::Outcome::found && external && snapshot_->routes[match.route]->spec.visibility == api::Visibility::cluster)
+    match.outcome = core::RouteMatch::Outcome::noHost;
+  if (match.outcome != core::RouteMatch::Outcome::found) {
+    refuseUnrouted(exchange, match);
+    return nullptr;
+  }
+  return takeSession().begin(exchange, *snapshot_, match, external);
+}
+
+void Worker::refuseUnrouted(net::Exchange& exchange, const core::RouteMatch& match) {
+  shared_.unrouted.fetch_add(1, std::memory_order_relaxed);
+  const net::RequestHead& head = exchange.head();
+  std::string body = "{\"error\":";
+  int status = 404;
+  switch (match.outcome) {
+    case core::RouteMatch::Outcome::badPath:
+      status = 400;
+      body += "\"BadRequest\",\"message\":\"the path must start with / and have no . or .. segments\"";
+      break;
+    case core::RouteMatch::Outcome::noMethod:
+      status = 405;
+      body += "\"MethodNotAllowed\",\"message\":\"a function has this path, but not for this method\"";
+      break;
+    default:
+      body += "\"NotFound\",\"message\":\"no function has this host and path\"";
+  }
+  body += ",\"host\":";
+  appendJsonString(body, head.host);
+  body += ",\"path\":";
+  appendJsonString(body, head.path);
+  body += "}\n";
+  exchange.respond(status, "application/json", body);
+}
+
+}  // namespace pilotlight::gateway

@@ -1,0 +1,85 @@
+// One event loop of the gateway with its listeners, upstream connections and sessions.
+// Loop thread only, but for those marked.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <random>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "gateway/access_log.h"
+#include "gateway/gateway.h"
+#include "gateway/registry.h"
+#include "gateway/session.h"
+#include "gateway/waker.h"
+#include "net/client.h"
+#include "net/server.h"
+
+namespace pilotlight::gateway {
+
+/// What the workers share.
+struct Shared {
+  const GatewayOptions& options;
+  Registry& registry;
+  Waker& waker;
+  LogWriter& accessLog;
+  std::function<void(const kube::Key&)> demand;     ///< any thread
+  std::function<std::string()> metrics;
+  std::atomic<std::uint64_t> unrouted{0};
+};
+
+class Worker {
+ public:
+  Worker(Shared& shared, int index);
+  ~Worker();
+
+  void listen(net::Fd publicListener, net::Fd internalListener);  // any thread, once
+  void publish(std::shared_ptr<const Snapshot> snapshot, std::function<void()> done);  // any thread
+  void forget(const net::Address& address);                      // any thread
+  void drain(std::function<void()> done);                        // any thread
+  void stop();                                                   // any thread; joins
+
+  net::Loop& loop() { return loop_; }
+  net::ClientPool& pool() { return *pool_; }
+  Shared& shared() { return shared_; }
+  std::uint64_t nextId() { return ++sequence_; }
+  std::uint64_t idPrefix() const { return idPrefix_; }
+  Session& takeSession();
+  void giveSession(Session& session);
+  std::string& scratch() { return scratch_; }
+
+  net::ExchangeHandler* route(net::Exchange& exchange, bool external);
+
+ private:
+  class Front final : public net::Application {
+   public:
+    Front(Worker& worker, bool external) : worker_(worker), external_(external) {}
+    net::ExchangeHandler* onRequest(net::Exchange& exchange) override;
+
+   private:
+    Worker& worker_;
+    const bool external_;
+  };
+  void refuseUnrouted(net::Exchange& exchange, const core::RouteMatch& match);
+
+  Shared& shared_;
+  net::Loop loop_;
+  Front publicFront_, internalFront_;
+  std::unique_ptr<net::Server> publicServer_, internalServer_;
+  std::unique_ptr<net::ClientPool> pool_;
+  std::shared_ptr<const Snapshot> snapshot_;
+  std::vector<std::unique_ptr<Session>> sessions_;
+  std::vector<Session*> spare_;
+  std::uint64_t sequence_ = 0, idPrefix_ = 0;
+  std::string scratch_;
+  std::thread thread_;
+};
+
+/// The gateway's own endpoints on the internal listener. Returns a handler, or nullptr when it answered at once.
+net::ExchangeHandler* answerInternal(Worker& worker, net::Exchange& exchange);
+inline constexpr std::string_view kOwnPrefix = "/_pilotlight/";
+
+}  // namespace pilotlight::gateway

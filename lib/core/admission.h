@@ -1,0 +1,100 @@
+// Which request goes to which replica, and which has to wait or to go: one function's slots and its queue.
+//
+// Late binding: a request waits in the function's one queue and gets a replica when a slot frees. Among versions, smooth
+// weighted round-robin (as nginx's upstreams) over those with a free slot; within a version, the least loaded replica.
+// Thread-safety: none; the owner locks. Time is passed in. Nothing is allocated per request.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <vector>
+
+namespace pilotlight::core {
+
+using TimePoint = std::chrono::steady_clock::time_point;
+
+/// A replica as admission sees it. The owner derives from it and keeps it alive until remove()d and inFlight is 0.
+struct Replica {
+  std::int64_t version = 0;
+  int limit = 1;            ///< hard limit of requests at once
+  int inFlight = 0;         ///< written by Admission only
+  bool member = false;      ///< offered to requests; written by Admission only
+};
+
+/// A request that waits. The owner derives from it.
+struct Waiter {
+  std::int64_t bytes = 0;   ///< what holding it costs
+  Waiter* previous = nullptr;
+  Waiter* next = nullptr;
+  bool queued = false;      ///< written by Admission only
+};
+
+struct VersionWeight {
+  std::int64_t version = 0;
+  int weight = 0;           ///< percent
+};
+
+struct AdmissionSettings {
+  int queueRequests = 1000;
+  std::int64_t queueBytes = 64LL << 20;
+  std::vector<VersionWeight> versions;
+};
+
+class Admission {
+ public:
+  enum class Join { queued, tooManyRequests, tooManyBytes };
+  struct Grant {
+    Waiter* waiter = nullptr;   ///< no longer queued
+    Replica* replica = nullptr; ///< its slot is taken
+  };
+
+  void configure(AdmissionSettings settings);
+  void add(Replica& replica);
+  void remove(Replica& replica);
+
+  /// A free slot for a new request; nullptr when it has to wait: no slot, or others wait already.
+  /// `avoid`: not this one, unless it is the only one with room (a retry).
+  Replica* tryTake(TimePoint now, const Replica* avoid = nullptr);
+  /// Gives a slot back. Follow with next().
+  void release(Replica& replica, TimePoint now);
+
+  /// Puts a request in the queue, at its end, or (`front`, for one that was dispatched before) at its head, where the
+  /// bounds do not apply: what was accepted once is not refused later.
+  Join join(Waiter& waiter, TimePoint now, bool front = false);
+  void leave(Waiter& waiter, TimePoint now);
+  /// The first waiting request and its slot, when both exist. Call until it returns nothing.
+  Grant next(TimePoint now);
+
+  int inFlight() const { return inFlight_; }
+  int queued() const { return queued_; }
+  std::int64_t queuedBytes() const { return queuedBytes_; }
+  int replicas() const { return static_cast<int>(replicas_.size()); }
+  /// Integral of inFlight + queued over time, in request-milliseconds.
+  std::int64_t concurrencyMillis(TimePoint now) const;
+  TimePoint lastActive(TimePoint now) const;
+
+ private:
+  struct Version {
+    std::int64_t number;
+    int weight;
+    std::int64_t current = 0;   // of the weighted round-robin
+  };
+  Replica* choose(const Replica* avoid);
+  Replica* leastLoaded(std::int64_t version, const Replica* avoid);
+  void take(Replica& replica, TimePoint now);
+  void meter(TimePoint now);
+
+  AdmissionSettings settings_;
+  std::vector<Version> versions_;
+  std::vector<Replica*> replicas_;
+  std::size_t rotation_ = 0;      // ties go around
+  Waiter* first_ = nullptr;
+  Waiter* last_ = nullptr;
+  int inFlight_ = 0, queued_ = 0;
+  std::int64_t queuedBytes_ = 0;
+  std::int64_t concurrencyNanos_ = 0;
+  TimePoint metered_{};
+  TimePoint lastActive_{};
+};
+
+}  // namespace pilotlight::core

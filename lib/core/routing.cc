@@ -1,0 +1,224 @@
+#include "core/routing.h"
+
+#include <algorithm>
+#include <numeric>
+#include <tuple>
+
+namespace pilotlight::core {
+
+struct RouteTable::Endpoint {
+  std::size_t route;
+  std::vector<std::string> methods;          // empty: all
+  std::vector<std::string> parameterNames;   // in the order of the path
+};
+
+struct RouteTable::Node {
+  std::map<std::string, std::unique_ptr<Node>, std::less<>> literals;
+  std::unique_ptr<Node> parameter;
+  std::vector<Endpoint> here, rest;          // a path that ends here; a {proxy+} that starts here
+};
+
+RouteTable::RouteTable() = default;
+RouteTable::~RouteTable() = default;
+RouteTable::RouteTable(RouteTable&&) noexcept = default;
+RouteTable& RouteTable::operator=(RouteTable&&) noexcept = default;
+
+namespace {
+
+constexpr std::size_t kMaxHost = 255;
+
+/// The first segment of a path that starts with '/', without slashes; `rest` starts with '/' or is empty.
+std::string_view firstSegment(std::string_view path, std::string_view& rest) {
+  const std::size_t end = path.find('/', 1);
+  rest = end == std::string_view::npos ? std::string_view{} : path.substr(end);
+  return path.substr(1, end == std::string_view::npos ? end : end - 1);
+}
+
+bool isDot(std::string_view& text) {
+  if (text.starts_with('.')) return text.remove_prefix(1), true;
+  if (text.size() >= 3 && text[0] == '%' && text[1] == '2' && (text[2] == 'e' || text[2] == 'E')) return text.remove_prefix(3), true;
+  return false;
+}
+
+/// "." and ".." segments, percent-encoded or not: a handler might resolve them to a path that was routed elsewhere.
+bool hasDotSegment(std::string_view path) {
+  if (path.find('.') == std::string_view::npos && path.find('%') == std::string_view::npos) return false;
+  while (!path.empty()) {
+    std::string_view rest, segment = firstSegment(path, rest);
+    if (isDot(segment)) {
+      isDot(segment);
+      if (segment.empty()) return true;
+    }
+    path = rest;
+  }
+  return false;
+}
+
+std::string_view lowerHost(std::string_view host, char (&buffer)[kMaxHost + 1]) {
+  if (!host.empty() && host.front() == '[') {
+    host = host.substr(0, host.find(']') + 1);
+  } else {
+    host = host.substr(0, host.find(':'));
+  }
+  if (host.ends_with('.')) host.remove_suffix(1);
+  if (host.size() > kMaxHost) return {};
+  for (std::size_t i = 0; i < host.size(); ++i) {
+    const char c = host[i];
+    buffer[i] = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+  }
+  return {buffer, host.size()};
+}
+
+bool overlaps(const std::vector<std::string>& a, const std::vector<std::string>& b) {
+  if (a.empty() || b.empty()) return a.empty() == b.empty();  // one with methods is more specific than one for all
+  return std::ranges::any_of(a, [&](const std::string& method) { return std::ranges::find(b, method) != b.end(); });
+}
+
+}  // namespace
+
+struct RouteTable::Builder {
+  RouteTable table;
+  std::span<const api::FunctionRoute* const> routes;
+  std::vector<RouteConflict>* conflicts;
+
+  void add(std::size_t index) {
+    const api::FunctionRouteSpec& spec = routes[index]->spec;
+    for (const std::string& host : spec.hosts) addPaths(table.hosts_, host, index);
+    if (!spec.localPath.empty()) addPaths(table.locals_, spec.localPath, index);
+  }
+
+  void addPaths(Tries& tries, const std::string& key, std::size_t index) {
+    auto& root = tries[key];
+    if (!root) root = std::make_unique<Node>();
+    const auto& paths = routes[index]->spec.routes;
+    if (paths.empty()) addPath(*root, "/{proxy+}", {}, key, index);
+    for (const api::HttpRoute& route : paths) addPath(*root, route.path, route.methods, key, index);
+  }
+
+  void addPath(Node& root, std::string_view path, const std::vector<std::string>& methods, const std::string& key, std::size_t index) {
+    Node* node = &root;
+    std::vector<std::string> names;
+    std::string_view left = path;
+    while (!left.empty()) {
+      std::string_view rest;
+      const std::string_view segment = firstSegment(left, rest);
+      if (segment.starts_with('{') && segment.ends_with("+}")) {
+        names.emplace_back(segment.substr(1, segment.size() - 3));
+        return place(node->rest, {index, methods, std::move(names)}, key, path);
+      }
+      auto& child = segment.starts_with('{') ? node->parameter : node->literals[std::string(segment)];
+      if (segment.starts_with('{')) names.emplace_back(segment.substr(1, segment.size() - 2));
+      if (!child) child = std::make_unique<Node>();
+      node = child.get();
+      left = rest;
+    }
+    place(node->here, {index, methods, std::move(names)}, key, path);
+  }
+
+  void place(std::vector<Endpoint>& endpoints, Endpoint endpoint, const std::string& key, std::string_view path) {
+    for (const Endpoint& other : endpoints) {
+      if (!overlaps(other.methods, endpoint.methods)) continue;
+      if (other.route != endpoint.route && conflicts) conflicts->push_back({endpoint.route, other.route, key, std::string(path)});
+      return;
+    }
+    // Those that name their methods are tried before those for all.
+    const bool forAll = endpoint.methods.empty();
+    endpoints.insert(forAll ? endpoints.end() : endpoints.begin(), std::move(endpoint));
+  }
+};
+
+RouteTable RouteTable::build(std::span<const api::FunctionRoute* const> routes, std::vector<RouteConflict>* conflicts) {
+  std::vector<std::size_t> order(routes.size());
+  std::iota(order.begin(), order.end(), 0);
+  const auto age = [&](std::size_t i) {
+    const api::FunctionRoute& route = *routes[i];
+    return std::tie(route.spec.created, route.metadata.namespace_, route.metadata.name);
+  };
+  std::ranges::sort(order, [&](std::size_t a, std::size_t b) { return age(a) < age(b); });
+  Builder builder{{}, routes, conflicts};
+  for (std::size_t index : order) builder.add(index);
+  return std::move(builder.table);
+}
+
+namespace {
+
+struct Walk {
+  std::string_view method;
+  RouteMatch& match;
+  bool pathSeen = false;   // some endpoint has this path, with another method
+};
+
+template <class Endpoints>
+bool choose(const Endpoints& endpoints, std::size_t values, Walk& walk) {
+  for (const auto& endpoint : endpoints) {
+    walk.pathSeen = true;
+    if (!endpoint.methods.empty() && std::ranges::find(endpoint.methods, walk.method) == endpoint.methods.end()) continue;
+    walk.match.outcome = RouteMatch::Outcome::found;
+    walk.match.route = endpoint.route;
+    walk.match.parameterCount = values;
+    for (std::size_t i = 0; i < values; ++i) walk.match.parameters[i].name = endpoint.parameterNames[i];
+    return true;
+  }
+  return false;
+}
+
+template <class Node>
+bool descend(const Node& node, std::string_view path, std::size_t values, Walk& walk) {
+  if (path.empty()) return choose(node.here, values, walk);
+  std::string_view rest;
+  const std::string_view segment = firstSegment(path, rest);
+  if (const auto literal = node.literals.find(segment); literal != node.literals.end())
+    if (descend(*literal->second, rest, values, walk)) return true;
+  if (values == RouteMatch::kMaxParameters) return false;
+  if (node.parameter && !segment.empty()) {
+    walk.match.parameters[values].value = segment;
+    if (descend(*node.parameter, rest, values + 1, walk)) return true;
+  }
+  walk.match.parameters[values].value = path.substr(1);
+  return choose(node.rest, node.rest.empty() ? 0 : values + 1, walk);
+}
+
+}  // namespace
+
+bool RouteTable::matchTrie(const Node& root, std::string_view path, std::string_view method, RouteMatch& match) {
+  match.path = path;
+  Walk walk{method, match};
+  if (descend(root, path, 0, walk)) return true;
+  match.outcome = walk.pathSeen ? RouteMatch::Outcome::noMethod : RouteMatch::Outcome::noPath;
+  return false;
+}
+
+bool RouteTable::matchLocal(std::string_view path, std::string_view method, RouteMatch& match) const {
+  if (locals_.empty()) return false;
+  std::string_view afterOne, afterTwo;
+  const std::string_view first = firstSegment(path, afterOne);
+  if (first.empty()) return false;
+  const auto attempt = [&](std::string_view rest) {
+    const std::string_view prefix = path.substr(0, path.size() - rest.size());
+    const auto found = locals_.find(prefix);
+    if (found == locals_.end()) return false;
+    match.prefix = prefix;
+    return matchTrie(*found->second, rest.empty() ? std::string_view("/") : rest, method, match);
+  };
+  if (afterOne.size() > 1) {
+    firstSegment(afterOne, afterTwo);
+    if (attempt(afterTwo)) return true;
+  }
+  return attempt(afterOne);
+}
+
+RouteMatch RouteTable::match(std::string_view host, std::string_view path, std::string_view method) const {
+  RouteMatch match;
+  if (path.empty() || path.front() != '/' || hasDotSegment(path)) {
+    match.outcome = RouteMatch::Outcome::badPath;
+    return match;
+  }
+  char buffer[kMaxHost + 1];
+  const auto trie = hosts_.find(lowerHost(host, buffer));
+  if (trie != hosts_.end() && matchTrie(*trie->second, path, method, match)) return match;
+  const RouteMatch byHost = match;
+  if (matchLocal(path, method, match)) return match;
+  return match.outcome == RouteMatch::Outcome::noHost ? byHost : match;
+}
+
+}  // namespace pilotlight::core

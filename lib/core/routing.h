@@ -1,0 +1,74 @@
+// Which function answers a request: by host, then the most specific path, then the method.
+//
+// Paths are tried segment by segment, literal before {parameter} before {proxy+}, so that the longest literal match wins.
+// `{proxy+}` takes the rest of the path, which may be empty: /files/{proxy+} matches /files/ and /files/a/b, not /files.
+// Thread-safety: a built table is immutable; match() allocates nothing and may be called from any thread.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "api/types.h"
+
+namespace pilotlight::core {
+
+struct PathParameter {
+  std::string_view name, value;   ///< value as sent, not percent-decoded
+};
+
+struct RouteMatch {
+  enum class Outcome { found, noHost, noPath, noMethod, badPath };
+  static constexpr std::size_t kMaxParameters = 16;
+  Outcome outcome = Outcome::noHost;
+  std::size_t route = 0;          ///< index in the span that the table was built from
+  std::string_view prefix;        ///< local mode: the part of the path that named the function; not seen by it
+  std::string_view path;          ///< what the function sees; never empty
+  std::array<PathParameter, kMaxParameters> parameters;
+  std::size_t parameterCount = 0;
+};
+
+/// Two routes claim the same host, path and method: the older keeps it.
+struct RouteConflict {
+  std::size_t loser = 0, winner = 0;
+  std::string host;               ///< or the local path
+  std::string path;
+};
+
+class RouteTable {
+ public:
+  RouteTable();
+  ~RouteTable();
+  RouteTable(RouteTable&&) noexcept;
+  RouteTable& operator=(RouteTable&&) noexcept;
+
+  /// Older routes (spec.created, then namespace/name) win over newer ones.
+  static RouteTable build(std::span<const api::FunctionRoute* const> routes, std::vector<RouteConflict>* conflicts = nullptr);
+
+  /// `host` as sent (any case, with or without port). `path` without query.
+  RouteMatch match(std::string_view host, std::string_view path, std::string_view method) const;
+
+ private:
+  struct Node;
+  struct Endpoint;
+  struct Builder;
+  struct StringHash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view text) const noexcept { return std::hash<std::string_view>{}(text); }
+  };
+  using Tries = std::unordered_map<std::string, std::unique_ptr<Node>, StringHash, std::equal_to<>>;
+
+  static bool matchTrie(const Node& root, std::string_view path, std::string_view method, RouteMatch& match);
+  bool matchLocal(std::string_view path, std::string_view method, RouteMatch& match) const;
+
+  Tries hosts_;
+  Tries locals_;   // by local path, "/hello" or "/shop/orders"
+};
+
+}  // namespace pilotlight::core

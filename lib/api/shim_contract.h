@@ -1,0 +1,49 @@
+// What the operator's pod template, the gateway and the shim agree on. No dependencies: the static shim includes it.
+#pragma once
+
+namespace pilotlight::contract {
+
+// Variables of the function container. The handler's command is the shim's argument vector.
+inline constexpr const char* kEnvFunction = "PILOTLIGHT_FUNCTION";
+inline constexpr const char* kEnvNamespace = "PILOTLIGHT_NAMESPACE";
+inline constexpr const char* kEnvVersion = "PILOTLIGHT_VERSION";
+inline constexpr const char* kEnvRuntime = "PILOTLIGHT_RUNTIME";          ///< native | http | exec
+inline constexpr const char* kEnvConcurrency = "PILOTLIGHT_CONCURRENCY";  ///< hard limit of this replica
+inline constexpr const char* kEnvTimeoutMs = "PILOTLIGHT_TIMEOUT_MS";
+inline constexpr const char* kEnvGraceMs = "PILOTLIGHT_GRACE_MS";   ///< from SIGTERM to giving up on what is in flight
+inline constexpr const char* kEnvListen = "PILOTLIGHT_LISTEN";      ///< "ip:port"; default 0.0.0.0:8012
+inline constexpr const char* kEnvGateways = "PILOTLIGHT_GATEWAYS";  ///< "ip:port,ip:port": internal listeners, for call-home; may be empty
+inline constexpr const char* kEnvPodUid = "PILOTLIGHT_POD_UID";
+inline constexpr const char* kEnvPodName = "PILOTLIGHT_POD_NAME";
+inline constexpr const char* kEnvReadyPath = "PILOTLIGHT_READY_PATH";  ///< http runtime, may be empty
+inline constexpr const char* kEnvHandlerPort = "PORT";                 ///< http runtime: where the handler listens
+inline constexpr const char* kEnvMountRoot =
+    "PILOTLIGHT_MOUNT_ROOT";  ///< prefix of secret and config paths: empty in a cluster, a folder in local mode
+inline constexpr const char* kEnvNativeHost = "PILOTLIGHT_NATIVE_HOST";  ///< path of pilotlight-native-host; default: beside the shim
+// Local mode only.
+inline constexpr const char* kEnvParentPid = "PILOTLIGHT_PARENT_PID";  ///< end at once, with every descendant, when this process is gone
+inline constexpr const char* kEnvReadyFd = "PILOTLIGHT_READY_FD";      ///< the shim writes "ready\n" / "unready\n" there
+
+// Headers between gateway and shim. Inbound X-Pilotlight-* from clients and from handlers are stripped.
+inline constexpr const char* kHeaderPrefix = "X-Pilotlight-";
+inline constexpr const char* kHeaderFunction = "X-Pilotlight-Function";
+inline constexpr const char* kHeaderVersion = "X-Pilotlight-Version";
+inline constexpr const char* kHeaderDeadline = "X-Pilotlight-Deadline";   ///< epoch milliseconds
+inline constexpr const char* kHeaderParamPrefix = "X-Pilotlight-Param-";  ///< path parameters: X-Pilotlight-Param-id
+inline constexpr const char* kHeaderRequestId = "X-Request-Id";
+/// On a 503 of the shim that the handler never saw: safe to send elsewhere. concurrency | draining | starting
+inline constexpr const char* kHeaderRefused = "X-Pilotlight-Refused";
+/// On a 5xx that the shim itself answered for the handler: timeout | crashed | start-failed | bad-response
+inline constexpr const char* kHeaderShimError = "X-Pilotlight-Error";
+
+// The shim's own endpoints on its port, never forwarded from outside.
+inline constexpr const char* kShimPrefix = "/_pilotlight/";
+inline constexpr const char* kShimHealthz = "/_pilotlight/healthz";
+inline constexpr const char* kShimReadyz = "/_pilotlight/readyz";
+inline constexpr const char* kShimMetrics = "/_pilotlight/metrics";
+inline constexpr const char* kShimDrain = "/_pilotlight/drain";
+/// On the gateway's internal listener: POST {"namespace","pod","uid","port"} from the pod's own address.
+/// 204: taken, or kept until the pod is seen; 409: contradicts what is known; anything else: try again.
+inline constexpr const char* kRegisterPath = "/_pilotlight/register";
+
+}  // namespace pilotlight::contract

@@ -1,0 +1,25 @@
+// The in-memory cluster keeps the client's contract.
+#include "client_contract.h"
+#include "kube/memory.h"
+
+namespace pilotlight::kube {
+
+namespace {
+
+class MemoryContractCluster final : public ContractCluster {
+ public:
+  Client& client() override { return cluster_; }
+  std::string freshNamespace() override { return "test"; }
+
+ private:
+  MemoryCluster cluster_;
+};
+
+const ContractTarget kMemory{"memory", [] { return std::make_unique<MemoryContractCluster>(); }};
+
+}  // namespace
+
+INSTANTIATE_TEST_SUITE_P(MemoryCluster, ClientContract, ::testing::Values(kMemory), contractName);
+INSTANTIATE_TEST_SUITE_P(MemoryCluster, ClientGarbageContract, ::testing::Values(kMemory), contractName);
+
+}  // namespace pilotlight::kube

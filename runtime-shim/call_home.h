@@ -1,0 +1,31 @@
+// Tells the gateways that this replica takes requests: POST to each until it answers 204, with growing delays from 5 ms
+// to 1 s. From the pod's own address, by which the gateway knows it. Loop thread only.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "net/client.h"
+#include "runtime-shim/config.h"
+#include "runtime-shim/log.h"
+
+namespace pilotlight::shim {
+
+class CallHome {
+ public:
+  CallHome(net::Loop& loop, const Config& config, std::uint16_t port, const Log& log);
+  ~CallHome();
+  void start();  ///< from the beginning
+  void stop();
+
+ private:
+  class Attempt;
+  net::Loop& loop_;
+  const Log& log_;
+  std::string body_;
+  net::ClientPool pool_;
+  std::vector<std::unique_ptr<Attempt>> attempts_;
+};
+
+}  // namespace pilotlight::shim

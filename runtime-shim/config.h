@@ -1,0 +1,54 @@
+// The shim's settings, from its environment and command line.
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <cstdint>
+#include <expected>
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "net/socket.h"
+
+namespace pilotlight::shim {
+
+enum class RuntimeKind : std::uint8_t { native, http, exec };
+std::string_view toString(RuntimeKind kind);
+
+struct Config {
+  std::string function, namespace_, version, podName, podUid;
+  RuntimeKind runtime = RuntimeKind::http;
+  std::size_t concurrency = 80;  ///< hard limit of this replica
+  std::chrono::milliseconds timeout{std::chrono::seconds(30)};
+  std::chrono::milliseconds grace{std::chrono::seconds(45)};  ///< from SIGTERM to giving up
+  net::Address listen{"0.0.0.0", 8012};
+  std::vector<net::Address> gateways;                    ///< to call home to; may be empty
+  std::string readyPath;                                 ///< http; empty: a connection is enough
+  std::string contentType = "application/octet-stream";  ///< exec; PILOTLIGHT_CONTENT_TYPE
+  std::string nativeHost;                                ///< native; empty: beside the shim
+  std::uint16_t handlerPort = 0;                         ///< http; from PORT; 0: chosen by the shim
+  pid_t parentPid = 0;                                   ///< local mode; 0: none
+  int readyFd = -1;                                      ///< local mode; -1: none
+  // Set by the supervisor for the native host.
+  int listenFd = -1;
+  int statusFd = -1;
+  std::uint64_t restarts = 0;
+  std::vector<std::string> handler;  ///< command and arguments; native: library and symbol
+
+  bool local() const { return parentPid != 0; }
+};
+
+/// nullptr when absent, like getenv.
+using Getenv = std::function<const char*(const char*)>;
+
+/// `arguments`: without the program's name: `[--runtime r] [--listen ip:port] [--] handler…`. The error names the variable or flag.
+std::expected<Config, std::string> readConfig(std::span<char* const> arguments, const Getenv& env);
+
+/// What the handler's process sees of `environment`: all but the variables that are between the shim and its starter.
+std::vector<std::string> handlerEnvironment(char* const* environment);
+
+}  // namespace pilotlight::shim

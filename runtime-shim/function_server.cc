@@ -1,0 +1,96 @@
+#include "runtime-shim/function_server.h"
+
+#include <sys/random.h>
+
+#include <array>
+#include <charconv>
+#include <cstdio>
+
+#include "api/shim_contract.h"
+#include "runtime-shim/served_call.h"
+
+namespace pilotlight::shim {
+
+using std::chrono::milliseconds;
+using std::chrono::system_clock;
+
+FunctionServer::FunctionServer(net::Loop& loop, const Config& config, Invoker& invoker, Metrics& metrics, const Log& log)
+    : loop_(loop), config_(config), invoker_(invoker), metrics_(metrics), log_(log), server_(loop, *this) {
+  if (::getrandom(&idPrefix_, sizeof idPrefix_, GRND_NONBLOCK) < 0)
+    idPrefix_ = static_cast<std::uint64_t>(system_clock::now().time_since_epoch().count());
+}
+
+FunctionServer::~FunctionServer() = default;
+
+std::string FunctionServer::requestIdOf(const net::RequestHead& head) {
+  if (auto given = head.headers.get(contract::kHeaderRequestId); given && !given->empty()) return std::string(*given);
+  char text[40];
+  std::snprintf(text, sizeof text, "%016llx-%llx", static_cast<unsigned long long>(idPrefix_), static_cast<unsigned long long>(++idNext_));
+  return text;
+}
+
+void FunctionServer::refuse(net::Exchange& exchange, std::string_view reason) {
+  metrics_.refused(reason);
+  // A body that is not read yet would have to be read before the next request: don't.
+  if (!exchange.bodyComplete() || draining_) exchange.closeAfter();
+  std::array<net::Header, 2> extra = {net::Header{contract::kHeaderRefused, reason}, net::Header{"Retry-After", "1"}};
+  exchange.respond(503, "application/json", "{\"error\":\"refused\",\"message\":\"" + std::string(reason) + "\"}\n", extra);
+}
+
+bool FunctionServer::answersItself(net::Exchange& exchange) {
+  std::string_view path = exchange.head().path;
+  if (!path.starts_with(contract::kShimPrefix)) return false;
+  bool takes = ready_ && !draining_;
+  if (path == contract::kShimHealthz) {
+    exchange.respond(200, "text/plain", "ok\n");
+  } else if (path == contract::kShimReadyz) {
+    exchange.respond(takes ? 200 : 503, "text/plain", takes ? "ok\n" : draining_ ? "draining\n" : "starting\n");
+  } else if (path == contract::kShimMetrics) {
+    exchange.respond(200, "text/plain; version=0.0.4", metrics_.text({inFlight_, config_.concurrency, takes, draining_}));
+  } else if (path != contract::kShimDrain) {
+    exchange.respond(404, "text/plain", "not found\n");
+  } else if (exchange.head().method != "POST") {
+    exchange.respond(405, "text/plain", "use POST\n");
+  } else {
+    beginDrain();
+    if (drainRequested_) drainRequested_();
+    exchange.respond(202, "text/plain", "draining\n");
+  }
+  return true;
+}
+
+net::ExchangeHandler* FunctionServer::onRequest(net::Exchange& exchange) {
+  if (answersItself(exchange)) return nullptr;
+  lastActivity_ = net::Clock::now();
+  std::string_view reason = draining_ ? "draining" : !ready_ ? "starting" : inFlight_ >= config_.concurrency ? "concurrency" : "";
+  if (!reason.empty()) {
+    refuse(exchange, reason);
+    return nullptr;
+  }
+  auto now = system_clock::now();
+  auto deadline = now + config_.timeout;
+  if (auto given = exchange.head().headers.get(contract::kHeaderDeadline)) {
+    std::int64_t millis = 0;
+    auto [end, error] = std::from_chars(given->data(), given->data() + given->size(), millis);
+    if (error == std::errc()) deadline = std::min(deadline, system_clock::time_point(milliseconds(millis)));
+  }
+  auto left = std::max(milliseconds(0), std::chrono::ceil<milliseconds>(deadline - now));
+  auto call = std::make_unique<ServedCall>(*this, exchange, requestIdOf(exchange.head()), deadline, left);
+  ServedCall* raw = call.get();
+  calls_.emplace(raw, std::move(call));
+  raw->begin();
+  return raw;
+}
+
+void FunctionServer::releaseSlot() {
+  --inFlight_;
+  lastActivity_ = net::Clock::now();
+}
+
+void FunctionServer::forget(ServedCall& call) {
+  auto node = calls_.extract(&call);
+  loop_.destroyLater(std::move(node.mapped()));
+  lastActivity_ = net::Clock::now();
+}
+
+}  // namespace pilotlight::shim

@@ -1,0 +1,68 @@
+// Serves one function: admits requests up to the hard limit, times them out, counts them, and answers the shim's own
+// endpoints. The handler is called through an Invoker.
+//
+// Refusals (503 with X-Pilotlight-Refused) are immediate and the handler never saw the request: `starting` while the
+// invoker is not ready, `draining` after beginDrain(), `concurrency` when all slots are taken.
+// Loop thread only.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <unordered_map>
+
+#include "net/server.h"
+#include "runtime-shim/config.h"
+#include "runtime-shim/invoker.h"
+#include "runtime-shim/log.h"
+#include "runtime-shim/metrics.h"
+
+namespace pilotlight::shim {
+
+class FunctionServer final : public net::Application {
+ public:
+  FunctionServer(net::Loop& loop, const Config& config, Invoker& invoker, Metrics& metrics, const Log& log);
+  ~FunctionServer();
+
+  void listen(net::Fd listener) { server_.listen(std::move(listener)); }
+  void setReady(bool ready) { ready_ = ready; }
+  /// From now on new requests are refused; connections are still accepted, so that nobody sees a refused connection.
+  void beginDrain() { draining_ = true; }
+  bool draining() const { return draining_; }
+  /// Stops accepting and closes the connections as they become idle; then `done`.
+  void close(std::function<void()> done) { server_.drain(std::move(done)); }
+  /// Asked for through the drain endpoint.
+  void onDrainRequested(std::function<void()> listener) { drainRequested_ = std::move(listener); }
+
+  bool idle() const { return calls_.empty(); }
+  std::size_t inFlight() const { return inFlight_; }
+  std::size_t connections() const { return server_.connections(); }
+  /// When the last request, refused or not, began or ended.
+  net::Clock::time_point lastActivity() const { return lastActivity_; }
+
+  net::ExchangeHandler* onRequest(net::Exchange& exchange) override;
+
+ private:
+  class ServedCall;
+
+  bool answersItself(net::Exchange& exchange);
+  void refuse(net::Exchange& exchange, std::string_view reason);
+  std::string requestIdOf(const net::RequestHead& head);
+  void releaseSlot();
+  void forget(ServedCall& call);
+
+  net::Loop& loop_;
+  const Config& config_;
+  Invoker& invoker_;
+  Metrics& metrics_;
+  const Log& log_;
+  bool ready_ = false;
+  bool draining_ = false;
+  std::function<void()> drainRequested_;
+  std::size_t inFlight_ = 0;
+  std::uint64_t idPrefix_ = 0, idNext_ = 0;
+  net::Clock::time_point lastActivity_{};
+  std::unordered_map<ServedCall*, std::unique_ptr<ServedCall>> calls_;
+  net::Server server_;  // last: its destructor ends the exchanges
+};
+
+}  // namespace pilotlight::shim

@@ -1,0 +1,216 @@
+#include "runtime-shim/http_invoker.h"
+
+#include <netinet/in.h>
+#include <unistd.h>
+
+#include <charconv>
+#include <cstring>
+#include <utility>
+
+#include "api/shim_contract.h"
+
+namespace pilotlight::shim {
+namespace {
+
+using std::chrono::milliseconds;
+
+net::ClientOptions clientOptions() {
+  net::ClientOptions options;
+  // Below what common servers keep an idle connection (Node: 5 s), so that they seldom close one as we use it.
+  options.idleTimeout = milliseconds(4000);
+  options.maxIdlePerAddress = 1024;
+  return options;
+}
+
+bool portIsFree(std::uint16_t port) {
+  net::Fd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in any{};
+  any.sin_family = AF_INET;
+  any.sin_port = htons(port);
+  return ::bind(fd.get(), reinterpret_cast<const sockaddr*>(&any), sizeof any) == 0;
+}
+
+// In a cluster a pod has its ports to itself. In local mode all share them: ours follows from our process number, which no
+// other shim has at the same time; below the range from which the kernel takes ports for outgoing connections.
+std::uint16_t choosePort(const Config& config) {
+  if (config.handlerPort != 0) return config.handlerPort;
+  if (!config.local()) return 8080;
+  constexpr unsigned kFirst = 10000, kCount = 22000;
+  unsigned offset = static_cast<unsigned>(::getpid());
+  for (unsigned i = 0; i < 100; ++i, offset += 7919) {
+    auto port = static_cast<std::uint16_t>(kFirst + offset % kCount);
+    if (portIsFree(port)) return port;
+  }
+  return 8080;
+}
+
+bool endsHere(std::string_view name) {
+  return net::isHopByHop(name) || net::equalsIgnoreCase(name, "content-length") || net::equalsIgnoreCase(name, "expect");
+}
+
+bool isSafe(std::string_view method) {
+  return method == "GET" || method == "HEAD" || method == "OPTIONS";
+}
+
+net::ResponseBody bodyOf(const net::ResponseHead& head, bool toHead) {
+  if (head.body == net::BodyKind::length) return {net::BodyKind::length, head.length};
+  if (head.body != net::BodyKind::none) return {net::BodyKind::chunked, 0};
+  // The answer to a HEAD tells the length of a body that doesn't follow.
+  auto text = head.headers.get("content-length").value_or("");
+  std::uint64_t length = 0;
+  bool given = !text.empty() && std::from_chars(text.data(), text.data() + text.size(), length).ec == std::errc();
+  return toHead && given ? net::ResponseBody{net::BodyKind::length, length} : net::ResponseBody{};
+}
+
+}  // namespace
+
+// One request on its way through the handler's server.
+class HttpInvoker::Proxied final : public Invocation {
+ public:
+  Proxied(HttpInvoker& invoker, Call& call) : invoker_(invoker), call_(call) { invoker_.open_.insert(this); }
+  ~Proxied() override { leave(); }
+
+  void begin() override { send(false); }
+  void onBody(std::string_view part) override {
+    bodySeen_ = true;
+    if (client_ && !client_->write(part)) call_.pauseBody();
+  }
+  void onBodyEnd() override {
+    if (client_) client_->finish();
+  }
+  void onWritable() override {
+    if (client_) client_->resumeBody();
+  }
+  void cancel() override {
+    leave();
+    call_.released();
+  }
+  void handlerDied() {
+    leave();
+    call_.fail(502, "crashed", "the handler ended while it had the request");
+  }
+
+ private:
+  // The handler's side of the connection.
+  struct Upstream final : net::ClientHandler {
+    explicit Upstream(Proxied& owner) : owner_(owner) {}
+    void onHead(const net::ResponseHead& head) override {
+      std::span headers(head.headers.begin(), head.headers.end());
+      owner_.call_.sendHead(head.status, head.reason, headers, bodyOf(head, owner_.toHead_));
+    }
+    void onBody(std::string_view part) override {
+      if (!owner_.call_.write(part) && owner_.client_) owner_.client_->pauseBody();
+    }
+    void onEnd() override {
+      owner_.client_ = nullptr;
+      owner_.leave();
+      owner_.call_.finish();
+    }
+    void onWritable() override { owner_.call_.resumeBody(); }
+    void onFailure(net::ClientFailure failure) override { owner_.onFailure(failure); }
+    Proxied& owner_;
+  };
+
+  void send(bool fresh);
+  void onFailure(net::ClientFailure failure);
+  void leave() {
+    invoker_.open_.erase(this);
+    if (client_) std::exchange(client_, nullptr)->cancel();
+  }
+
+  HttpInvoker& invoker_;
+  Call& call_;
+  Upstream upstream_{*this};
+  net::ClientCall* client_ = nullptr;  // null once it has ended
+  bool toHead_ = false, bodySeen_ = false, retried_ = false;
+};
+
+void HttpInvoker::Proxied::send(bool fresh) {
+  const net::RequestHead& head = call_.head();
+  net::Headers headers;
+  for (const net::Header& header : head.headers) {
+    if (!endsHere(header.name)) headers.push(header);
+  }
+  if (!head.headers.get(contract::kHeaderRequestId)) headers.push({contract::kHeaderRequestId, call_.requestId()});
+  if (!head.headers.get("host")) headers.push({"Host", "localhost"});
+  toHead_ = head.method == "HEAD";
+  net::ClientRequest request{head.method, head.target, std::span(headers.begin(), headers.end()), head.body, head.length};
+  client_ = invoker_.pool_.call(invoker_.address_, request, upstream_, fresh);
+}
+
+void HttpInvoker::Proxied::onFailure(net::ClientFailure failure) {
+  bool sent = std::exchange(client_, nullptr)->bytesWritten() != 0;
+  bool bodiless = call_.head().body == net::BodyKind::none;
+  // The server closed an idle connection just as we used it. It may have begun to work on what it read, so only what can
+  // be repeated is.
+  if (failure == net::ClientFailure::staleClosed && !retried_ && !bodySeen_ && (!sent || (bodiless && isSafe(call_.head().method)))) {
+    retried_ = true;
+    return send(true);
+  }
+  leave();
+  if (failure == net::ClientFailure::connect) return call_.refuse("starting");
+  if (failure == net::ClientFailure::protocol) return call_.fail(502, "bad-response", "the handler's answer is not valid HTTP");
+  call_.fail(502, "crashed", "the handler closed the connection without a complete answer");
+}
+
+HttpInvoker::HttpInvoker(net::Loop& loop, const Config& config, Children& children, Metrics& metrics, const Log& log)
+    : loop_(loop),
+      config_(config),
+      metrics_(metrics),
+      log_(log),
+      environment_(handlerEnvironment(environ)),
+      pool_(loop, clientOptions()),
+      probe_(loop, config.readyPath, [this] { onAnswers(); }),
+      process_(loop, children, log, true, {[this] { return spawnHandler(); }, [this] { onStarted(); }, [this] { onEnded(); }}) {}
+
+HttpInvoker::~HttpInvoker() = default;
+
+void HttpInvoker::start(std::function<void(bool)> onReadiness) {
+  onReadiness_ = std::move(onReadiness);
+  process_.start();
+}
+
+std::expected<pid_t, std::string> HttpInvoker::spawnHandler() {
+  address_ = {"127.0.0.1", choosePort(config_)};
+  const char* path = ::getenv("PATH");
+  auto program = findExecutable(config_.handler.front(), path ? path : "");
+  if (!program) return std::unexpected(program.error());
+  ArgumentList arguments(config_.handler);
+  const std::vector<std::string> port = {std::string(contract::kEnvHandlerPort) + "=" + std::to_string(address_.port)};
+  ArgumentList environment(environment_, port);
+  started_ = net::Clock::now();
+  auto pid = spawn({program->c_str(), arguments.data(), environment.data(), {}, true});
+  if (!pid) return std::unexpected(*program + ": " + std::strerror(pid.error()));
+  return *pid;
+}
+
+void HttpInvoker::onStarted() {
+  metrics_.handlerRestarts(process_.restarts());
+  probe_.start(address_);
+}
+
+void HttpInvoker::onAnswers() {
+  metrics_.handlerStarted(net::Clock::now() - started_);
+  onReadiness_(true);
+  log_.info("handler answers",
+            {{"port", address_.port}, {"took_ms", std::chrono::duration_cast<milliseconds>(net::Clock::now() - started_).count()}});
+}
+
+void HttpInvoker::onEnded() {
+  probe_.stop();
+  onReadiness_(false);
+  auto open = open_;  // each leaves open_
+  for (Proxied* proxied : open) proxied->handlerDied();
+  pool_.forget(address_);
+}
+
+std::unique_ptr<Invocation> HttpInvoker::invoke(Call& call) {
+  return std::make_unique<Proxied>(*this, call);
+}
+
+void HttpInvoker::stop(net::Clock::time_point deadline, std::function<void()> done) {
+  probe_.stop();
+  process_.stop(deadline, std::move(done));
+}
+
+}  // namespace pilotlight::shim

@@ -1,0 +1,162 @@
+#include "runtime-shim/served_call.h"
+
+#include <array>
+
+#include "api/shim_contract.h"
+
+namespace pilotlight::shim {
+namespace {
+
+bool startsWithIgnoreCase(std::string_view text, std::string_view prefix) {
+  return text.size() >= prefix.size() && net::equalsIgnoreCase(text.substr(0, prefix.size()), prefix);
+}
+
+bool isHandlersToSet(std::string_view name) {
+  return !net::isHopByHop(name) && !net::equalsIgnoreCase(name, "content-length") && !net::equalsIgnoreCase(name, "date") &&
+         !startsWithIgnoreCase(name, contract::kHeaderPrefix);
+}
+
+}  // namespace
+
+FunctionServer::ServedCall::ServedCall(FunctionServer& server, net::Exchange& exchange, std::string requestId,
+                                       std::chrono::system_clock::time_point deadline, std::chrono::milliseconds left)
+    : server_(server),
+      exchange_(&exchange),
+      requestId_(std::move(requestId)),
+      deadline_(deadline),
+      started_(exchange.started()),
+      timer_([this] { timeOut(); }) {
+  ++server_.inFlight_;
+  server_.loop_.arm(timer_, left);
+}
+
+FunctionServer::ServedCall::~ServedCall() = default;
+
+void FunctionServer::ServedCall::begin() {
+  invocation_ = server_.invoker_.invoke(*this);
+  exchange_->sendContinue();
+  invocation_->begin();
+}
+
+void FunctionServer::ServedCall::pauseBody() {
+  if (exchange_ && state_ == State::running) exchange_->pauseBody();
+}
+
+void FunctionServer::ServedCall::resumeBody() {
+  if (exchange_ && state_ == State::running) exchange_->resumeBody();
+}
+
+void FunctionServer::ServedCall::sendHead(int status, std::string_view reason, std::span<const net::Header> headers,
+                                          net::ResponseBody body) {
+  if (state_ != State::running) return;
+  net::Headers kept;
+  for (const net::Header& header : headers) {
+    if (isHandlersToSet(header.name) && !kept.push(header)) return fail(502, "bad-response", "the handler sent too many headers");
+  }
+  status_ = status;
+  exchange_->sendHead(status, reason, std::span(kept.begin(), kept.end()), body);
+}
+
+bool FunctionServer::ServedCall::write(std::string_view part) {
+  return state_ != State::running || exchange_->write(part);
+}
+
+void FunctionServer::ServedCall::finish() {
+  bool waitedFor = state_ == State::running;
+  endInvocation();
+  // The slot is free by now: a caller that has seen the end of this answer may send the next request at once.
+  if (waitedFor && exchange_) exchange_->finish();
+}
+
+void FunctionServer::ServedCall::fail(int status, std::string_view error, std::string_view message) {
+  if (state_ != State::running) return endInvocation();
+  server_.log_.error("request failed", {{"request_id", requestId_}, {"status", status}, {"error", error}, {"reason", message}});
+  endInvocation();
+  if (status_ != 0) {
+    exchange_->abort();
+  } else {
+    answer(status, contract::kHeaderShimError, error, message);
+  }
+}
+
+void FunctionServer::ServedCall::refuse(std::string_view reason) {
+  if (state_ != State::running) return endInvocation();
+  endInvocation();
+  if (status_ != 0) return exchange_->abort();
+  server_.metrics_.refused(reason);
+  answer(503, contract::kHeaderRefused, reason, "the handler can't take the request now");
+}
+
+void FunctionServer::ServedCall::cut() {
+  bool waitedFor = state_ == State::running;
+  endInvocation();
+  if (waitedFor && exchange_) exchange_->abort();
+}
+
+void FunctionServer::ServedCall::answer(int status, std::string_view header, std::string_view headerValue, std::string_view message) {
+  std::string body = "{\"error\":\"";
+  appendJsonEscaped(body, headerValue);
+  body += "\",\"message\":\"";
+  appendJsonEscaped(body, message);
+  body += "\",\"requestId\":\"";
+  appendJsonEscaped(body, requestId_);
+  body += "\"}\n";
+  status_ = status;
+  if (!exchange_->bodyComplete()) exchange_->closeAfter();
+  std::array<net::Header, 1> extra = {net::Header{header, headerValue}};
+  exchange_->respond(status, "application/json", body, extra);
+}
+
+void FunctionServer::ServedCall::timeOut() {
+  if (state_ != State::running) return;
+  server_.log_.warn("request timed out", {{"request_id", requestId_}});
+  bool headSent = status_ != 0;
+  state_ = State::cancelled;
+  // The order matters: the invocation may look at nothing of the exchange after cancel(), the exchange may end in abort().
+  if (headSent) {
+    exchange_->abort();
+  } else {
+    answer(504, contract::kHeaderShimError, "timeout", "the handler did not answer in time");
+  }
+  if (invocation_) invocation_->cancel();
+}
+
+void FunctionServer::ServedCall::cancelInvocation() {
+  state_ = State::cancelled;
+  timer_.cancel();
+  if (invocation_) invocation_->cancel();
+}
+
+void FunctionServer::ServedCall::endInvocation() {
+  if (state_ == State::ended) return;
+  state_ = State::ended;
+  timer_.cancel();
+  server_.loop_.destroyLater(std::move(invocation_));  // it is on the stack below us
+  server_.releaseSlot();
+  dropIfDone();
+}
+
+void FunctionServer::ServedCall::onBody(net::Exchange&, std::string_view part) {
+  if (state_ == State::running) invocation_->onBody(part);
+}
+
+void FunctionServer::ServedCall::onBodyEnd(net::Exchange&) {
+  if (state_ == State::running) invocation_->onBodyEnd();
+}
+
+void FunctionServer::ServedCall::onWritable(net::Exchange&) {
+  if (state_ == State::running) invocation_->onWritable();
+}
+
+void FunctionServer::ServedCall::onEnd(net::Exchange&, bool) {
+  exchange_ = nullptr;
+  server_.metrics_.request(status_, net::Clock::now() - started_);
+  if (state_ == State::running) return cancelInvocation();  // drops us when the handler is done
+  dropIfDone();
+}
+
+void FunctionServer::ServedCall::dropIfDone() {
+  if (!exchange_ && state_ == State::ended) server_.forget(*this);
+}
+
+}  // namespace pilotlight::shim

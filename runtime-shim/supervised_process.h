@@ -1,0 +1,52 @@
+// One long-lived process that is started again when it ends, after a growing delay. Loop thread only.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "runtime-shim/backoff.h"
+#include "runtime-shim/log.h"
+#include "runtime-shim/process.h"
+
+namespace pilotlight::shim {
+
+class SupervisedProcess {
+ public:
+  struct Events {
+    std::function<std::expected<pid_t, std::string>()> spawn;  ///< the error says why it can't be started
+    std::function<void()> started;
+    std::function<void()> ended;  ///< not after stop()
+  };
+  /// `signalGroup`: SIGTERM goes to its whole process group.
+  SupervisedProcess(net::Loop& loop, Children& children, const Log& log, bool signalGroup, Events events);
+  ~SupervisedProcess();
+
+  void start();
+  /// SIGTERM now, SIGKILL to its group at `deadline`; `done` once it has ended.
+  void stop(net::Clock::time_point deadline, std::function<void()> done);
+  /// To its group or to itself, as constructed; no effect while it doesn't run.
+  void signal(int number);
+
+  bool running() const { return pid_ != 0; }
+  std::uint64_t restarts() const { return restarts_; }
+
+ private:
+  enum class Intent : std::uint8_t { keepRunning, stop };
+  void spawn();
+  void onEnded(int status);
+  void onTimer();
+
+  net::Loop& loop_;
+  Children& children_;
+  const Log& log_;
+  const bool signalGroup_;
+  Events events_;
+  Intent intent_ = Intent::keepRunning;
+  pid_t pid_ = 0;  // 0: not running
+  std::uint64_t restarts_ = 0;
+  RestartBackoff backoff_;
+  net::Timer timer_;  // running: the deadline of stop(); else the next start
+  std::function<void()> stopped_;
+};
+
+}  // namespace pilotlight::shim

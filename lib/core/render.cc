@@ -1,0 +1,221 @@
+#include "core/render.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "api/api.h"
+
+namespace pilotlight::core {
+
+namespace {
+
+// FNV-1a, 64 bits: tells a handful of versions of one Function apart; not a defence against anyone.
+std::string digest(std::string_view text) {
+  std::uint64_t hash = 14695981039346656037ULL;
+  for (const char c : text) {
+    hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211ULL;
+  }
+  return fmt::format("{:016x}", hash);
+}
+
+std::string annotationOf(const api::Function& function, const char* name) {
+  const auto it = function.metadata.annotations.find(name);
+  return it == function.metadata.annotations.end() ? "" : it->second;
+}
+
+std::string lowerCase(std::string text) {
+  std::ranges::transform(text, text.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+  return text;
+}
+
+Json versionLabels(const api::Function& function, const api::FunctionVersion& version) {
+  return {{api::kLabelFunction, function.metadata.name},
+          {api::kLabelVersion, std::to_string(version.spec.number)},
+          {api::kLabelManagedBy, api::kManagedBy}};
+}
+
+Json selectorLabels(const api::Function& function, const api::FunctionVersion& version) {
+  return {{api::kLabelFunction, function.metadata.name}, {api::kLabelVersion, std::to_string(version.spec.number)}};
+}
+
+Json templateMetadata(const api::Function& function, const api::FunctionVersion& version) {
+  Json labels = version.spec.pod.labels;
+  labels.update(versionLabels(function, version));  // ours win: the selector depends on them
+  Json annotations = version.spec.pod.annotations;
+  if (!version.spec.workDir.empty()) {
+    annotations[api::kAnnotationWorkDir] = version.spec.workDir;
+  }
+  Json metadata{{"labels", std::move(labels)}};
+  if (!annotations.empty()) {
+    metadata["annotations"] = std::move(annotations);
+  }
+  return metadata;
+}
+
+}  // namespace
+
+std::string versionName(const std::string& function, std::int64_t number) {
+  return fmt::format("{}-{:05}", function, number);
+}
+
+std::string contentHash(const api::FunctionVersionSpec& spec) {
+  api::FunctionVersion content;
+  content.spec = spec;
+  content.spec.function.clear();
+  content.spec.number = 0;
+  content.spec.hash.clear();
+  return digest(api::write(content)["spec"].dump());
+}
+
+api::FunctionVersion renderVersion(const api::Function& function, std::int64_t number) {
+  const api::FunctionSpec& from = function.spec;
+  api::FunctionVersion version;
+  version.metadata = ownedMetadata(function, versionName(function.metadata.name, number));
+  version.metadata.labels[api::kLabelVersion] = std::to_string(number);
+  version.spec = {.function = function.metadata.name,
+                  .number = number,
+                  .hash = {},
+                  .image = from.image,
+                  .runtime = from.runtime,
+                  .handler = from.handler,
+                  .env = from.env,
+                  .secrets = from.secrets,
+                  .config = from.config,
+                  .resources = from.resources,
+                  .timeout = from.timeout,
+                  .perReplica = from.concurrency.perReplica,
+                  .pod = from.pod,
+                  .workDir = annotationOf(function, api::kAnnotationWorkDir),
+                  .codeRevision = annotationOf(function, api::kAnnotationCodeRevision)};
+  version.spec.hash = contentHash(version.spec);
+  return version;
+}
+
+std::vector<std::string> hostsOf(const api::Function& function, const RenderOptions& options) {
+  std::vector<std::string> hosts;
+  for (const auto& host : function.spec.http.hosts) {
+    hosts.push_back(lowerCase(host));
+  }
+  const std::string base = function.metadata.name + "." + function.metadata.namespace_;
+  if (hosts.empty()) {
+    hosts.push_back(base + "." + lowerCase(options.domain));
+  }
+  if (!options.localPaths) {  // the ExternalName Service keeps the caller's Host header, one of these
+    hosts.insert(hosts.end(), {base, base + ".svc", base + ".svc.cluster.local"});
+  }
+  std::vector<std::string> unique;
+  for (auto& host : hosts) {
+    if (std::ranges::find(unique, host) == unique.end()) {
+      unique.push_back(std::move(host));
+    }
+  }
+  return unique;
+}
+
+std::string localPathOf(const api::Function& function, const RenderOptions& options) {
+  if (!options.localPaths) {
+    return "";
+  }
+  const auto& meta = function.metadata;
+  return meta.namespace_ == "default" ? "/" + meta.name : "/" + meta.namespace_ + "/" + meta.name;
+}
+
+std::string urlOf(const api::Function& function, const RenderOptions& options) {
+  const std::string path = localPathOf(function, options);
+  if (!path.empty() && !options.urlBase.empty()) {
+    return options.urlBase + path;
+  }
+  return "http://" + hostsOf(function, options).front();
+}
+
+api::RouteBackend backendOf(const api::FunctionVersion& version, int weight) {
+  return {.version = version.spec.number,
+          .weight = weight,
+          .deployment = version.metadata.name,
+          .perReplica = version.spec.perReplica,
+          .timeout = version.spec.timeout};
+}
+
+api::FunctionRoute renderRoute(const api::Function& function, std::vector<api::RouteBackend> backends, const RenderOptions& options) {
+  api::FunctionRoute route;
+  route.metadata = ownedMetadata(function, function.metadata.name);
+  route.spec = {.function = function.metadata.name,
+                .hosts = hostsOf(function, options),
+                .localPath = localPathOf(function, options),
+                .routes = function.spec.http.routes,
+                .visibility = function.spec.http.visibility,
+                .retry = function.spec.http.retry,
+                .queue = function.spec.concurrency.queue,
+                .backends = std::move(backends),
+                .functionGeneration = function.metadata.generation,
+                .created = function.metadata.creationTimestamp};
+  return route;
+}
+
+api::Metadata ownedMetadata(const api::Function& function, const std::string& name) {
+  api::Metadata metadata;
+  metadata.name = name;
+  metadata.namespace_ = function.metadata.namespace_;
+  metadata.labels = {{api::kLabelFunction, function.metadata.name}, {api::kLabelManagedBy, api::kManagedBy}};
+  metadata.ownerReferences = {{.apiVersion = api::kApiVersion,
+                               .kind = "Function",
+                               .name = function.metadata.name,
+                               .uid = function.metadata.uid,
+                               .controller = true,
+                               .blockOwnerDeletion = true}};
+  return metadata;
+}
+
+Json renderHead(const api::Function& function, const std::string& apiVersion, const std::string& kind, const std::string& name) {
+  const auto& meta = function.metadata;
+  Json owner{{"apiVersion", api::kApiVersion}, {"kind", "Function"}, {"name", meta.name}, {"uid", meta.uid}, {"controller", true},
+             {"blockOwnerDeletion", true}};
+  Json labels{{api::kLabelFunction, meta.name}, {api::kLabelManagedBy, api::kManagedBy}};
+  Json metadata{{"name", name}, {"namespace", meta.namespace_}, {"labels", std::move(labels)}};
+  metadata["ownerReferences"] = Json::array({std::move(owner)});
+  return {{"apiVersion", apiVersion}, {"kind", kind}, {"metadata", std::move(metadata)}};
+}
+
+// Prefixed, so that a Function named "default" does not take over the namespace's own account.
+std::string serviceAccountNameOf(const api::Function& function) {
+  return "pilotlight-" + function.metadata.name;
+}
+
+Json renderServiceAccount(const api::Function& function) {
+  Json account = renderHead(function, "v1", "ServiceAccount", serviceAccountNameOf(function));
+  account["automountServiceAccountToken"] = false;
+  return account;
+}
+
+Json renderService(const api::Function& function, const RenderOptions& options) {
+  Json service = renderHead(function, "v1", "Service", function.metadata.name);
+  service["spec"] = {{"type", "ExternalName"}, {"externalName", options.gatewayService}};
+  return service;
+}
+
+Json renderDeployment(const api::Function& function, const api::FunctionVersion& version, const RenderOptions& options) {
+  Json deployment = renderHead(function, "apps/v1", "Deployment", version.metadata.name);
+  deployment["metadata"]["labels"] = versionLabels(function, version);
+  // A replica that goes is replaced before it goes: nothing is ever missing while a template changes.
+  Json strategy{{"type", "RollingUpdate"}, {"rollingUpdate", {{"maxSurge", 1}, {"maxUnavailable", 0}}}};
+  deployment["spec"] = {
+      {"revisionHistoryLimit", 1},
+      {"selector", {{"matchLabels", selectorLabels(function, version)}}},
+      {"strategy", std::move(strategy)},
+      {"template", {{"metadata", templateMetadata(function, version)}, {"spec", renderPodSpec(function, version, options)}}}};
+  deployment["metadata"]["annotations"] = {{kAnnotationRendered, digest(deployment.dump())}};
+  return deployment;
+}
+
+Json renderDeploymentSeed(const api::Function& function, const api::FunctionVersion& version) {
+  Json deployment = renderHead(function, "apps/v1", "Deployment", version.metadata.name);
+  deployment["metadata"]["labels"] = versionLabels(function, version);
+  Json container{{"name", kFunctionContainer}, {"image", version.spec.image}};
+  Json pod{{"metadata", {{"labels", selectorLabels(function, version)}}}, {"spec", {{"containers", Json::array({std::move(container)})}}}};
+  deployment["spec"] = {{"replicas", 0}, {"selector", {{"matchLabels", selectorLabels(function, version)}}}, {"template", std::move(pod)}};
+  return deployment;
+}
+
+}  // namespace pilotlight::core

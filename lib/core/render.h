@@ -1,0 +1,75 @@
+// From a Function to the objects that run it. Pure functions with deterministic output: the same input renders the same
+// JSON, so applying twice changes nothing.
+//
+// Everything rendered is in the Function's namespace, carries the labels of api/types.h, and is owned by the Function
+// (controller owner reference), so that it goes with it.
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "api/types.h"
+
+namespace pilotlight::core {
+
+using Json = nlohmann::json;
+
+/// In spec.pod.annotations: "true" says that the image already holds the shim at kShimPath, which saves the copying init
+/// container and its volume (about a second of cold start).
+inline constexpr const char* kAnnotationShimInImage = "pilotlight.dev/shim-in-image";
+/// On Deployments: a digest of what was rendered, so that a field no longer rendered is noticed.
+inline constexpr const char* kAnnotationRendered = "pilotlight.dev/rendered";
+inline constexpr const char* kShimDirectory = "/pilotlight";
+inline constexpr const char* kShimPath = "/pilotlight/pilotlight-shim";
+inline constexpr const char* kFunctionContainer = "function";
+inline constexpr const char* kShimPortName = "shim";
+
+/// What the shim has beyond a request's timeout to end what is in flight, and what the kubelet gives it beyond that.
+inline constexpr std::chrono::seconds kDrainMargin{10};
+inline constexpr std::chrono::seconds kTerminationMargin{15};
+
+struct RenderOptions {
+  std::string domain = "localhost";       ///< default host: {name}.{namespace}.{domain}
+  bool localPaths = false;                ///< also serve under /{name} or /{namespace}/{name}
+  std::string urlBase;                    ///< with localPaths: status.url is this and the local path
+  std::string gateways;                   ///< given to shims for call-home
+  std::string gatewayService;             ///< target of the ExternalName Service
+  std::string shimImage;                  ///< of the copying init container
+  bool copyShim = true;                   ///< false: the shim is there (local mode)
+  std::optional<int> handlerPort = 8080;  ///< $PORT of the http runtime unless the Function says; nullopt: chosen by the kubelet
+};
+
+/// "orders-00007"
+std::string versionName(const std::string& function, std::int64_t number);
+/// Of everything in the version but its number, function and hash. 16 hex digits.
+std::string contentHash(const api::FunctionVersionSpec& spec);
+/// What the Function runs now, hash filled in, number as given. Routes, scale and queue are not part of it.
+api::FunctionVersion renderVersion(const api::Function& function, std::int64_t number);
+
+/// The hosts in lower case; without any in the spec the default one and, when in a cluster, the Service's names.
+std::vector<std::string> hostsOf(const api::Function& function, const RenderOptions& options);
+std::string localPathOf(const api::Function& function, const RenderOptions& options);
+std::string urlOf(const api::Function& function, const RenderOptions& options);
+api::FunctionRoute renderRoute(const api::Function& function, std::vector<api::RouteBackend> backends, const RenderOptions& options);
+api::RouteBackend backendOf(const api::FunctionVersion& version, int weight);
+
+std::string serviceAccountNameOf(const api::Function& function);
+Json renderServiceAccount(const api::Function& function);
+/// ExternalName to the gateways, so that in-cluster callers use the usual name.
+Json renderService(const api::Function& function, const RenderOptions& options);
+
+/// The Deployment of a version, without spec.replicas: that is the autoscaler's.
+Json renderDeployment(const api::Function& function, const api::FunctionVersion& version, const RenderOptions& options);
+/// What creates the Deployment under the autoscaler's field manager: replicas 0 (absent would mean 1) and no more of the
+/// rest than the API demands, so that this manager owns nothing that a later rendering may drop.
+Json renderDeploymentSeed(const api::Function& function, const api::FunctionVersion& version);
+/// The pod template's spec; exposed for renderDeployment and its tests.
+Json renderPodSpec(const api::Function& function, const api::FunctionVersion& version, const RenderOptions& options);
+
+/// apiVersion, kind and metadata with labels and the owner reference.
+Json renderHead(const api::Function& function, const std::string& apiVersion, const std::string& kind, const std::string& name);
+api::Metadata ownedMetadata(const api::Function& function, const std::string& name);
+
+}  // namespace pilotlight::core

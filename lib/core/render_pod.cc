@@ -1,0 +1,234 @@
+// The pod template's spec: the shim as the container's command, the handler as its arguments.
+#include <nlohmann/json.hpp>
+
+#include "api/api.h"
+#include "api/shim_contract.h"
+#include "core/render.h"
+
+namespace pilotlight::core {
+
+namespace {
+
+constexpr std::int64_t kNobody = 65532;
+constexpr const char* kShimVolume = "pilotlight-shim";
+constexpr const char* kScratchVolume = "tmp";
+
+const char* runtimeName(api::Runtime runtime) {
+  switch (runtime) {
+    case api::Runtime::native:
+      return "native";
+    case api::Runtime::http:
+      return "http";
+    case api::Runtime::exec:
+      return "exec";
+  }
+  return "";
+}
+
+bool shimInImage(const api::FunctionVersionSpec& spec, const RenderOptions& options) {
+  const auto it = spec.pod.annotations.find(kAnnotationShimInImage);
+  return !options.copyShim || (it != spec.pod.annotations.end() && it->second == "true");
+}
+
+// Names are unique in a container's env (it is a list merged by name): a later value replaces an earlier one.
+class Environment {
+ public:
+  void set(const std::string& name, Json entry) {
+    entry["name"] = name;
+    for (auto& known : list_) {
+      if (known["name"] == name) {
+        known = std::move(entry);
+        return;
+      }
+    }
+    list_.push_back(std::move(entry));
+  }
+  void setValue(const std::string& name, const std::string& value) { set(name, {{"value", value}}); }
+  void setField(const std::string& name, const std::string& path) { set(name, {{"valueFrom", {{"fieldRef", {{"fieldPath", path}}}}}}); }
+  Json take() { return std::move(list_); }
+
+ private:
+  Json list_ = Json::array();
+};
+
+Json renderEnv(const api::Function& function, const api::FunctionVersionSpec& spec, const RenderOptions& options) {
+  Environment env;
+  // The root is read-only; /dev/shm is there without the cost of a volume.
+  env.setValue("TMPDIR", spec.resources.ephemeral ? "/tmp" : "/dev/shm");
+  for (const auto& variable : spec.env) {
+    env.setValue(variable.name, variable.value);
+  }
+  // The contract with the shim comes last: the user's variables can't break it.
+  env.setValue(contract::kEnvFunction, function.metadata.name);
+  env.setValue(contract::kEnvNamespace, function.metadata.namespace_);
+  env.setValue(contract::kEnvVersion, std::to_string(spec.number));
+  env.setValue(contract::kEnvRuntime, runtimeName(spec.runtime));
+  env.setValue(contract::kEnvConcurrency, std::to_string(spec.perReplica));
+  env.setValue(contract::kEnvTimeoutMs, std::to_string(spec.timeout.count()));
+  env.setValue(contract::kEnvGraceMs, std::to_string((spec.timeout + api::Duration(kDrainMargin)).count()));
+  env.setValue(contract::kEnvGateways, options.gateways);
+  env.setField(contract::kEnvPodUid, "metadata.uid");
+  env.setField(contract::kEnvPodName, "metadata.name");
+  if (spec.runtime == api::Runtime::http) {
+    if (const auto port = spec.pod.port ? spec.pod.port : options.handlerPort) {
+      env.setValue(contract::kEnvHandlerPort, std::to_string(*port));
+    }
+    if (!spec.pod.readyPath.empty()) {
+      env.setValue(contract::kEnvReadyPath, spec.pod.readyPath);
+    }
+  }
+  return env.take();
+}
+
+Json renderEnvFrom(const api::FunctionVersionSpec& spec) {
+  Json from = Json::array();
+  for (const auto& secret : spec.secrets) {
+    if (secret.env) {
+      from.push_back({{"secretRef", {{"name", secret.name}}}});
+    }
+  }
+  for (const auto& config : spec.config) {
+    if (config.env) {
+      from.push_back({{"configMapRef", {{"name", config.name}}}});
+    }
+  }
+  return from;
+}
+
+struct Volumes {
+  Json volumes = Json::array();
+  Json mounts = Json::array();
+
+  void add(const std::string& name, const std::string& path, Json source, bool readOnly) {
+    source["name"] = name;
+    volumes.push_back(std::move(source));
+    mounts.push_back({{"name", name}, {"mountPath", path}, {"readOnly", readOnly}});
+  }
+};
+
+Volumes renderVolumes(const api::FunctionVersionSpec& spec, const RenderOptions& options) {
+  Volumes all;
+  for (std::size_t i = 0; i < spec.secrets.size(); ++i) {
+    if (!spec.secrets[i].env) {
+      all.add("secret-" + std::to_string(i), spec.secrets[i].path, {{"secret", {{"secretName", spec.secrets[i].name}}}}, true);
+    }
+  }
+  for (std::size_t i = 0; i < spec.config.size(); ++i) {
+    if (!spec.config[i].env) {
+      all.add("config-" + std::to_string(i), spec.config[i].path, {{"configMap", {{"name", spec.config[i].name}}}}, true);
+    }
+  }
+  if (spec.resources.ephemeral) {
+    all.add(kScratchVolume, "/tmp", {{"emptyDir", {{"sizeLimit", api::formatBytes(*spec.resources.ephemeral)}}}}, false);
+  }
+  if (!shimInImage(spec, options)) {
+    all.add(kShimVolume, kShimDirectory, {{"emptyDir", Json::object()}}, true);
+  }
+  return all;
+}
+
+// Memory is requested in full and capped. CPU is requested but not capped: a cap throttles a start just when it matters.
+Json renderResources(const api::Resources& resources) {
+  const std::string memory = api::formatBytes(resources.memory);
+  Json requests{{"cpu", api::formatCpu(resources.cpu)}, {"memory", memory}};
+  Json limits{{"memory", memory}};
+  if (resources.ephemeral) {
+    requests["ephemeral-storage"] = limits["ephemeral-storage"] = api::formatBytes(*resources.ephemeral);
+  }
+  return {{"requests", std::move(requests)}, {"limits", std::move(limits)}};
+}
+
+Json containerSecurity() {
+  return {{"allowPrivilegeEscalation", false}, {"readOnlyRootFilesystem", true}, {"capabilities", {{"drop", Json::array({"ALL"})}}}};
+}
+
+Json renderProbe(const char* path, int periodSeconds, int timeoutSeconds, int failureThreshold) {
+  return {{"httpGet", {{"path", path}, {"port", kShimPortName}}},
+          {"periodSeconds", periodSeconds},
+          {"timeoutSeconds", timeoutSeconds},
+          {"failureThreshold", failureThreshold}};
+}
+
+Json renderContainer(const api::Function& function, const api::FunctionVersionSpec& spec, const RenderOptions& options, Json mounts) {
+  Json container{{"name", kFunctionContainer},
+                 {"image", spec.image},
+                 {"command", Json::array({kShimPath})},
+                 {"args", spec.handler},
+                 {"env", renderEnv(function, spec, options)},
+                 {"ports", Json::array({{{"name", kShimPortName}, {"containerPort", api::kShimPort}, {"protocol", "TCP"}}})},
+                 {"resources", renderResources(spec.resources)},
+                 {"securityContext", containerSecurity()},
+                 {"readinessProbe", renderProbe(contract::kShimReadyz, 2, 2, 2)},
+                 {"livenessProbe", renderProbe(contract::kShimHealthz, 10, 5, 3)}};
+  if (Json from = renderEnvFrom(spec); !from.empty()) {
+    container["envFrom"] = std::move(from);
+  }
+  if (!mounts.empty()) {
+    container["volumeMounts"] = std::move(mounts);
+  }
+  return container;
+}
+
+// The shim image's own program copies itself: that image needs no shell.
+Json renderShimCopy(const RenderOptions& options) {
+  Json mount{{"name", kShimVolume}, {"mountPath", kShimDirectory}};
+  Json resources{{"requests", {{"cpu", "10m"}, {"memory", "16Mi"}}}, {"limits", {{"memory", "64Mi"}}}};
+  return {{"name", "shim"},
+          {"image", options.shimImage},
+          {"command", Json::array({"/pilotlight-shim", "--install", kShimDirectory})},
+          {"resources", std::move(resources)},
+          {"securityContext", containerSecurity()},
+          {"volumeMounts", Json::array({std::move(mount)})}};
+}
+
+Json renderToleration(const api::Toleration& toleration) {
+  Json json = Json::object();
+  const auto set = [&json](const char* field, const std::string& value) {
+    if (!value.empty()) {
+      json[field] = value;
+    }
+  };
+  set("key", toleration.key);
+  set("operator", toleration.operator_);
+  set("value", toleration.value);
+  set("effect", toleration.effect);
+  return json;
+}
+
+void renderPlacement(const api::PodOptions& options, Json& pod) {
+  if (!options.nodeSelector.empty()) {
+    pod["nodeSelector"] = options.nodeSelector;
+  }
+  for (const auto& toleration : options.tolerations) {
+    pod["tolerations"].push_back(renderToleration(toleration));
+  }
+  for (const auto& secret : options.imagePullSecrets) {
+    pod["imagePullSecrets"].push_back({{"name", secret}});
+  }
+}
+
+}  // namespace
+
+Json renderPodSpec(const api::Function& function, const api::FunctionVersion& version, const RenderOptions& options) {
+  const auto& spec = version.spec;
+  const std::int64_t user = spec.pod.runAsUser.value_or(kNobody);
+  const auto timeout = std::chrono::ceil<std::chrono::seconds>(spec.timeout);
+  Volumes volumes = renderVolumes(spec, options);
+  Json security{{"runAsNonRoot", user != 0}, {"runAsUser", user}, {"seccompProfile", {{"type", "RuntimeDefault"}}}};
+  Json pod{{"serviceAccountName", spec.pod.serviceAccountName.empty() ? serviceAccountNameOf(function) : spec.pod.serviceAccountName},
+           {"automountServiceAccountToken", false},
+           {"enableServiceLinks", false},
+           {"terminationGracePeriodSeconds", (timeout + kTerminationMargin).count()},
+           {"securityContext", std::move(security)},
+           {"containers", Json::array({renderContainer(function, spec, options, std::move(volumes.mounts))})}};
+  if (!volumes.volumes.empty()) {
+    pod["volumes"] = std::move(volumes.volumes);
+  }
+  if (!shimInImage(spec, options)) {
+    pod["initContainers"] = Json::array({renderShimCopy(options)});
+  }
+  renderPlacement(spec.pod, pod);
+  return pod;
+}
+
+}  // namespace pilotlight::core

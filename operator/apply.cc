@@ -1,0 +1,241 @@
+#include "operator/apply.h"
+
+#include <array>
+#include <functional>
+#include <nlohmann/json.hpp>
+
+#include "core/plan_status.h"
+
+namespace pilotlight::op {
+
+namespace resources = kube::resources;
+
+namespace {
+
+kube::Result<void> ignoreValue(const kube::Result<kube::Object>& result) {
+  if (!result) {
+    return std::unexpected(result.error());
+  }
+  return {};
+}
+
+kube::Result<void> ignoreNotFound(kube::Result<void> result) {
+  if (!result && result.error().code == kube::ErrorCode::notFound) {
+    return {};
+  }
+  return result;
+}
+
+}  // namespace
+
+bool hasAll(const kube::Json& desired, const kube::Json& cached) {
+  if (desired.is_object()) {
+    return cached.is_object() && std::ranges::all_of(desired.items(), [&](const auto& item) {
+             const auto it = cached.find(item.key());
+             return it != cached.end() && hasAll(item.value(), *it);
+           });
+  }
+  if (desired.is_array()) {
+    return cached.is_array() && cached.size() == desired.size() && std::ranges::equal(desired, cached, hasAll);
+  }
+  return desired == cached;
+}
+
+kube::Result<void> Applier::apply(const Gathered& gathered, const core::Plan& plan) const {
+  Gathered current = gathered;  // deployments change their resourceVersion on the way
+  using Step = std::function<kube::Result<void>()>;
+  const std::array steps{
+      Step([&] { return applyVersion(plan); }),
+      Step([&] { return applyAccess(gathered); }),
+      Step([&] { return applyDeployments(current, plan); }),
+      Step([&] { return applyScale(current, plan); }),
+      Step([&] { return applyRoute(gathered, plan); }),
+      Step([&] { return removeVersions(current, plan); }),
+      Step([&] { return applyStatus(gathered.function, gathered.observed.function.status, plan.status); }),
+  };
+  for (const auto& step : steps) {
+    if (auto result = step(); !result) {
+      return result;
+    }
+  }
+  return {};
+}
+
+kube::Result<void> Applier::applyVersion(const core::Plan& plan) const {
+  if (!plan.newVersion) {
+    return {};
+  }
+  // Never applied over: a version is immutable, and a number that exists means that the cache is behind.
+  return ignoreValue(client_.create(resources::functionVersions, api::write(*plan.newVersion), api::kManagerOperator));
+}
+
+kube::Result<void> Applier::applyAccess(const Gathered& gathered) const {
+  const auto& function = gathered.observed.function;
+  const std::string& uid = gathered.function.uid();
+  auto account = ensure(resources::serviceAccounts, core::renderServiceAccount(function), gathered.serviceAccount, uid);
+  if (!account) {
+    return std::unexpected(account.error());
+  }
+  auto service = ensure(resources::services, core::renderService(function, options_.render), gathered.service, uid);
+  if (!service && service.error().code == kube::ErrorCode::alreadyExists) {
+    // The user's own Service stays; the Function is still reached by its hosts.
+    events_.record(gathered.function.key(), uid, {true, "ServiceNameTaken", service.error().message});
+    return {};
+  }
+  return ignoreValue(service);
+}
+
+kube::Result<void> Applier::applyDeployments(Gathered& gathered, const core::Plan& plan) const {
+  const auto& function = gathered.observed.function;
+  for (const auto& version : plan.deployments) {
+    auto& known = gathered.deployments[version.metadata.name];
+    if (!known) {
+      // The count first, under the autoscaler's name: the operator's own applies must never own it.
+      auto seed = client_.create(resources::deployments, core::renderDeploymentSeed(function, version), api::kManagerAutoscaler);
+      if (!seed && seed.error().code == kube::ErrorCode::alreadyExists) {
+        seed = adoptOrFail(resources::deployments, {function.metadata.namespace_, version.metadata.name}, gathered.function.uid(),
+                           seed.error());
+      }
+      if (!seed) {
+        return std::unexpected(seed.error());
+      }
+      known = *seed;
+    }
+    kube::Json desired = core::renderDeployment(function, version, options_.render);
+    if (hasAll(desired, known.json())) {
+      continue;
+    }
+    auto applied = applyOver(resources::deployments, std::move(desired), known.resourceVersion());
+    if (!applied) {
+      return std::unexpected(applied.error());
+    }
+    known = *applied;
+  }
+  return {};
+}
+
+kube::Result<void> Applier::applyScale(const Gathered& gathered, const core::Plan& plan) const {
+  for (const auto& scale : plan.scale) {
+    const auto known = gathered.deployments.find(scale.deployment);
+    if (known == gathered.deployments.end() || !known->second) {
+      continue;
+    }
+    const auto& deployment = known->second;
+    const auto before = deployment.intAt("/spec/replicas", 1);
+    auto scaled =
+        client_.patchScale(resources::deployments, deployment.key(), scale.replicas, deployment.resourceVersion(), api::kManagerAutoscaler);
+    if (!scaled) {
+      return std::unexpected(scaled.error());
+    }
+    metrics_.scaled(scale.replicas == 0 ? "to_zero" : scale.replicas > before ? "up" : "down");
+    log_.info("deployment scaled", {{"function", gathered.function.key().toString()},
+                                    {"deployment", scale.deployment},
+                                    {"from", std::to_string(before)},
+                                    {"to", std::to_string(scale.replicas)},
+                                    {"by", "reconciler"}});
+  }
+  return {};
+}
+
+kube::Result<void> Applier::applyRoute(const Gathered& gathered, const core::Plan& plan) const {
+  if (gathered.observed.route && core::sameRoute(*gathered.observed.route, plan.route)) {
+    return {};
+  }
+  const std::string version = gathered.route ? gathered.route.resourceVersion() : "";
+  return ignoreValue(applyOver(resources::functionRoutes, api::write(plan.route), version));
+}
+
+kube::Result<void> Applier::removeVersions(const Gathered& gathered, const core::Plan& plan) const {
+  for (const auto& version : plan.remove) {
+    const auto known = gathered.deployments.find(version.metadata.name);
+    if (known != gathered.deployments.end() && known->second) {
+      const auto& object = known->second;
+      const kube::DeleteOptions asSeen{.uid = object.uid(), .resourceVersion = object.resourceVersion()};
+      if (auto removed = ignoreNotFound(client_.remove(resources::deployments, object.key(), asSeen)); !removed) {
+        return removed;
+      }
+    }
+    const kube::DeleteOptions same{.uid = version.metadata.uid, .resourceVersion = {}};
+    const kube::Key key{version.metadata.namespace_, version.metadata.name};
+    if (auto removed = ignoreNotFound(client_.remove(resources::functionVersions, key, same)); !removed) {
+      return removed;
+    }
+  }
+  return {};
+}
+
+kube::Result<void> Applier::applyStatus(const kube::Object& function, const api::FunctionStatus& before,
+                                        const api::FunctionStatus& after) const {
+  kube::Json status = api::writeStatus(after);
+  if (status == api::writeStatus(before)) {
+    return {};
+  }
+  const kube::Json object{
+      {"apiVersion", api::kApiVersion},
+      {"kind", "Function"},
+      {"metadata", {{"name", function.name()}, {"namespace", function.namespace_()}, {"resourceVersion", function.resourceVersion()}}},
+      {"status", std::move(status)}};
+  auto written = client_.applyStatus(resources::functions, object, {.fieldManager = api::kManagerOperator, .force = true});
+  if (!written) {
+    return std::unexpected(written.error());
+  }
+  tell(function, before, after);
+  return {};
+}
+
+kube::Result<void> Applier::applyInvalid(const kube::Object& function, const api::FunctionStatus& before,
+                                         const api::FunctionStatus& after) const {
+  const kube::Json now = api::writeStatus(after)["conditions"];
+  if (now == api::writeStatus(before)["conditions"] && function.intAt("/status/observedGeneration") == after.observedGeneration) {
+    return {};
+  }
+  const kube::Json patch{{"metadata", {{"resourceVersion", function.resourceVersion()}}},
+                         {"status", {{"conditions", now}, {"observedGeneration", after.observedGeneration}}}};
+  auto written = client_.mergePatch(resources::functions, function.key(), patch, api::kManagerOperator, "status");
+  if (!written) {
+    return std::unexpected(written.error());
+  }
+  tell(function, before, after);
+  return {};
+}
+
+void Applier::tell(const kube::Object& function, const api::FunctionStatus& before, const api::FunctionStatus& after) const {
+  for (const auto& event : core::eventsBetween(before, after)) {
+    events_.record(function.key(), function.uid(), event);
+    log_.info("function event", {{"function", function.key().toString()}, {"reason", event.reason}, {"detail", event.message}});
+  }
+}
+
+kube::Result<kube::Object> Applier::ensure(const kube::Resource& resource, kube::Json desired, const kube::Object& cached,
+                                           const std::string& ownerUid) const {
+  if (cached) {
+    return hasAll(desired, cached.json()) ? cached : applyOver(resource, std::move(desired), cached.resourceVersion());
+  }
+  const auto& meta = desired["metadata"];
+  const kube::Key key{meta["namespace"].get<std::string>(), meta["name"].get<std::string>()};
+  auto created = client_.create(resource, desired, api::kManagerOperator);
+  if (created || created.error().code != kube::ErrorCode::alreadyExists) {
+    return created;
+  }
+  return adoptOrFail(resource, key, ownerUid, created.error());
+}
+
+// The cache may be behind: what is there may be what an earlier pass made.
+kube::Result<kube::Object> Applier::adoptOrFail(const kube::Resource& resource, const kube::Key& key, const std::string& ownerUid,
+                                                kube::Error why) const {
+  auto there = client_.get(resource, key);
+  if (there && !controlledBy(*there, ownerUid)) {
+    return std::unexpected(std::move(why));
+  }
+  return there;
+}
+
+kube::Result<kube::Object> Applier::applyOver(const kube::Resource& resource, kube::Json desired,
+                                              const std::string& resourceVersion) const {
+  if (!resourceVersion.empty()) {
+    desired["metadata"]["resourceVersion"] = resourceVersion;
+  }
+  return client_.apply(resource, desired, {.fieldManager = api::kManagerOperator, .force = true});
+}
+
+}  // namespace pilotlight::op

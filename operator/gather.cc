@@ -1,0 +1,146 @@
+#include "operator/gather.h"
+
+#include <charconv>
+#include <nlohmann/json.hpp>
+
+namespace pilotlight::op {
+
+namespace {
+
+std::int64_t versionOf(const kube::Object& object) {
+  const std::string& label = object.label(api::kLabelVersion);
+  std::int64_t number = 0;
+  std::from_chars(label.data(), label.data() + label.size(), number);
+  return number;
+}
+
+std::string textAt(const kube::Json& json, const char* field) {
+  const auto it = json.find(field);
+  return it != json.end() && it->is_string() ? it->get<std::string>() : "";
+}
+
+const kube::Json* findCondition(const kube::Object& pod, std::string_view type) {
+  const auto* conditions = pod.at("/status/conditions");
+  if (conditions == nullptr || !conditions->is_array()) {
+    return nullptr;
+  }
+  for (const auto& condition : *conditions) {
+    if (textAt(condition, "type") == type) {
+      return &condition;
+    }
+  }
+  return nullptr;
+}
+
+// A container waits for many good reasons while it starts; any other reason is trouble.
+bool isTrouble(const std::string& reason) {
+  return !reason.empty() && reason != "ContainerCreating" && reason != "PodInitializing";
+}
+
+void findTrouble(const kube::Object& pod, const char* containers, core::PodState& state) {
+  const auto* statuses = pod.at(containers);
+  if (statuses == nullptr || !statuses->is_array() || !state.problem.empty()) {
+    return;
+  }
+  for (const auto& status : *statuses) {
+    const auto waiting = status.contains("state") ? status["state"].find("waiting") : status.end();
+    if (!status.contains("state") || waiting == status["state"].end()) {
+      continue;
+    }
+    if (const std::string reason = textAt(*waiting, "reason"); isTrouble(reason)) {
+      state.problem = reason;
+      state.problemMessage = textAt(*waiting, "message");
+      return;
+    }
+  }
+}
+
+}  // namespace
+
+core::PodState podState(const kube::Object& pod) {
+  core::PodState state{
+      .name = pod.name(), .version = versionOf(pod), .ready = false, .deleting = pod.deleting(), .problem = {}, .problemMessage = {}};
+  const auto* ready = findCondition(pod, "Ready");
+  state.ready = ready != nullptr && textAt(*ready, "status") == "True";
+  findTrouble(pod, "/status/initContainerStatuses", state);
+  findTrouble(pod, "/status/containerStatuses", state);
+  const auto* scheduled = findCondition(pod, "PodScheduled");
+  if (state.problem.empty() && scheduled != nullptr && textAt(*scheduled, "reason") == "Unschedulable") {
+    state.problem = "Unschedulable";
+    state.problemMessage = textAt(*scheduled, "message");
+  }
+  return state;
+}
+
+core::DeploymentState deploymentState(const kube::Object& deployment) {
+  // An absent count means 1 to Kubernetes.
+  return {.name = deployment.name(), .version = versionOf(deployment), .replicas = static_cast<int>(deployment.intAt("/spec/replicas", 1))};
+}
+
+bool controlledBy(const kube::Object& object, const std::string& uid) {
+  const auto* owners = object.at("/metadata/ownerReferences");
+  if (owners == nullptr || !owners->is_array()) {
+    return false;
+  }
+  return std::ranges::any_of(*owners,
+                             [&](const kube::Json& owner) { return textAt(owner, "uid") == uid && owner.value("controller", false); });
+}
+
+std::expected<Gathered, api::FieldErrors> Gatherer::gather(const kube::Object& function) const {
+  auto parsed = api::readFunction(function.json());
+  if (!parsed) {
+    return std::unexpected(parsed.error());
+  }
+  Gathered gathered;
+  gathered.function = function;
+  gathered.observed.function = std::move(*parsed);
+  const kube::Key key = function.key();
+  gatherOwned(key, gathered);
+  gatherRoute(key, gathered);
+  return gathered;
+}
+
+void Gatherer::gatherOwned(const kube::Key& key, Gathered& into) const {
+  const std::string& uid = into.function.uid();
+  for (auto& object : caches_.ownedBy(caches_.versions, key)) {
+    if (!controlledBy(object, uid) || object.deleting()) {
+      continue;  // of an earlier Function of this name: the garbage collector takes it
+    }
+    if (auto version = api::readFunctionVersion(object.json())) {
+      into.observed.versions.push_back(std::move(*version));
+      into.versions.emplace(object.name(), std::move(object));
+    } else {
+      log_.error("version is unreadable", {{"version", object.key().toString()}, {"error", api::toString(version.error())}});
+    }
+  }
+  for (auto& object : caches_.ownedBy(caches_.deployments, key)) {
+    if (controlledBy(object, uid) && !object.deleting()) {
+      into.observed.deployments.push_back(deploymentState(object));
+      into.deployments.emplace(object.name(), std::move(object));
+    }
+  }
+  for (const auto& object : caches_.ownedBy(caches_.pods, key)) {
+    into.observed.pods.push_back(podState(object));
+  }
+  // The caches have no order; decisions and messages have.
+  std::ranges::sort(into.observed.pods, {}, &core::PodState::name);
+  std::ranges::sort(into.observed.deployments, {}, &core::DeploymentState::name);
+  const auto ours = [&uid](kube::Object object) { return object && controlledBy(object, uid) ? object : kube::Object{}; };
+  into.service = ours(caches_.services.store().get(key));
+  into.serviceAccount = ours(caches_.serviceAccounts.store().get({key.namespace_, core::serviceAccountNameOf(into.observed.function)}));
+}
+
+void Gatherer::gatherRoute(const kube::Key& key, Gathered& into) const {
+  const kube::Object object = caches_.routes.store().get(key);
+  if (object && controlledBy(object, into.function.uid()) && !object.deleting()) {
+    if (auto route = api::readFunctionRoute(object.json())) {
+      into.observed.route = std::move(*route);
+      into.route = object;
+    } else {
+      log_.error("route is unreadable", {{"route", key.toString()}, {"error", api::toString(route.error())}});
+    }
+  }
+  into.observed.conflict = caches_.conflictOf(key, core::renderRoute(into.observed.function, {}, options_.render).spec);
+}
+
+}  // namespace pilotlight::op

@@ -1,0 +1,45 @@
+// Reads what a decision about one Function needs, from the caches only. All reading is here, all deciding in core/plan.h.
+// Thread-safe.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "api/api.h"
+#include "core/plan.h"
+#include "kube/client.h"
+#include "operator/caches.h"
+
+namespace pilotlight::op {
+
+struct Gathered {
+  core::Observed observed;
+  kube::Object function;
+  kube::Object route;                               ///< empty when there is none
+  kube::Object service, serviceAccount;             ///< ours; empty when there is none
+  std::map<std::string, kube::Object> deployments;  ///< by name
+  std::map<std::string, kube::Object> versions;     ///< by name
+};
+
+/// What the decision knows of a pod: a pure reading of its status.
+core::PodState podState(const kube::Object& pod);
+core::DeploymentState deploymentState(const kube::Object& deployment);
+/// True when the object's controller is the owner with this uid.
+bool controlledBy(const kube::Object& object, const std::string& uid);
+
+class Gatherer {
+ public:
+  Gatherer(const Caches& caches, const Log& log, const core::PlanOptions& options) : caches_(caches), log_(log), options_(options) {}
+
+  std::expected<Gathered, api::FieldErrors> gather(const kube::Object& function) const;
+
+ private:
+  void gatherOwned(const kube::Key& key, Gathered& into) const;
+  void gatherRoute(const kube::Key& key, Gathered& into) const;
+
+  const Caches& caches_;
+  const Log& log_;
+  const core::PlanOptions& options_;
+};
+
+}  // namespace pilotlight::op

@@ -1,0 +1,35 @@
+// The operator's own metrics, in Prometheus' text format. Thread-safe.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "kube/types.h"
+
+namespace pilotlight::op {
+
+class Metrics {
+ public:
+  Metrics();
+  ~Metrics();
+  Metrics(const Metrics&) = delete;
+
+  /// `result`: success | conflict | error | invalid.
+  void reconciled(const char* result, std::chrono::steady_clock::duration took);
+  void scaled(const char* direction);  ///< up | down | to_zero
+  void eventDropped();
+  void setReplicas(const kube::Key& function, int desired, int ready);
+  void forget(const kube::Key& function);
+  void setQueueDepth(std::size_t depth);
+  void setWatchRestarts(const std::string& resource, std::int64_t total);
+
+  std::string text() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace pilotlight::op

@@ -1,0 +1,128 @@
+#include "operator/operator.h"
+
+#include <thread>
+#include <vector>
+
+#include "kube/workqueue.h"
+#include "operator/apply.h"
+#include "operator/autoscaler_loop.h"
+#include "operator/caches.h"
+#include "operator/events.h"
+#include "operator/gather.h"
+#include "operator/log.h"
+#include "operator/metrics.h"
+#include "operator/reconciler.h"
+
+namespace pilotlight::op {
+
+namespace {
+
+core::PlanOptions planOptions(const OperatorOptions& options) {
+  core::PlanOptions plan;
+  plan.render = {.domain = options.domain,
+                 .localPaths = options.localPaths,
+                 .urlBase = options.urlBase,
+                 .gateways = options.gateways,
+                 .gatewayService = options.gatewayService,
+                 .shimImage = options.shimImage,
+                 .copyShim = !options.localPaths,
+                 .handlerPort = options.localPaths ? std::nullopt : std::optional(8080)};
+  plan.history = options.history;
+  return plan;
+}
+
+}  // namespace
+
+struct Operator::Impl {
+  Impl(kube::Client& client, core::LoadSource& load, OperatorOptions given)
+      : options(std::move(given)),
+        plan(planOptions(options)),
+        log(options.logLevel, options.log),
+        caches(client, log),
+        events(client, log, metrics),
+        gatherer(caches, log, plan),
+        applier(client, events, log, metrics, plan),
+        reconciler(caches, gatherer, applier, log, metrics, plan),
+        autoscaler(client, load, caches, log, metrics,
+                   {.tick = options.autoscaleTick, .stableWindow = options.stableWindow, .panicWindow = options.panicWindow}) {
+    caches.onChange([this](const kube::Key& function) { queue.add(function); });
+    caches.onReplicas([this](const kube::Key& function) { autoscaler.touch(function); });
+  }
+
+  void work() {
+    while (const auto key = queue.take()) {
+      switch (reconciler.reconcile(*key)) {
+        case Outcome::done:
+          queue.forget(*key);
+          break;
+        case Outcome::again:
+        case Outcome::failed:
+          queue.addRateLimited(*key);
+          break;
+      }
+      queue.done(*key);
+    }
+  }
+
+  void stop() {
+    queue.shutDown();
+    for (auto& worker : workers) {
+      worker.join();
+    }
+    workers.clear();
+    autoscaler.stop();
+    caches.stop();
+    events.stop();
+  }
+
+  // Constant after construction.
+  const OperatorOptions options;
+  const core::PlanOptions plan;
+  const Log log;
+  mutable Metrics metrics;
+
+  kube::WorkQueue queue{{.backoffBase = std::chrono::milliseconds(5), .backoffMax = std::chrono::seconds(30)}};
+  Caches caches;
+  EventRecorder events;
+  const Gatherer gatherer;
+  const Applier applier;
+  const Reconciler reconciler;
+  AutoscalerLoop autoscaler;
+  std::vector<std::thread> workers;
+};
+
+Operator::Operator(kube::Client& client, core::LoadSource& load, OperatorOptions options)
+    : impl_(std::make_unique<Impl>(client, load, std::move(options))) {}
+
+Operator::~Operator() {
+  stop();
+}
+
+std::expected<void, std::string> Operator::start() {
+  impl_->events.start();
+  impl_->caches.start();
+  if (const char* late = impl_->caches.waitForSync(impl_->options.syncTimeout)) {
+    stop();
+    return std::unexpected("operator: list and watch " + std::string(late) + ": not in sync after " +
+                           std::to_string(impl_->options.syncTimeout.count()) + " ms");
+  }
+  impl_->autoscaler.start();
+  for (int i = 0; i < std::max(impl_->options.workers, 1); ++i) {
+    impl_->workers.emplace_back([this] { impl_->work(); });
+  }
+  impl_->log.info("operator started", {{"functions", std::to_string(impl_->caches.functions.store().size())}});
+  return {};
+}
+
+void Operator::stop() {
+  impl_->stop();
+}
+
+std::string Operator::metrics() const {
+  impl_->metrics.setQueueDepth(impl_->queue.size());
+  impl_->caches.forEach(
+      [this](const char* resource, const kube::Informer& informer) { impl_->metrics.setWatchRestarts(resource, informer.restarts()); });
+  return impl_->metrics.text();
+}
+
+}  // namespace pilotlight::op

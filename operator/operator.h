@@ -1,0 +1,48 @@
+// The operator: reconciles Functions into versions, Deployments, Services, ServiceAccounts and FunctionRoutes, and sets
+// replicas from live concurrency. Works after a crash from what the API server holds.
+// Thread-safety: start(), stop() from one thread; metrics() from any.
+#pragma once
+
+#include <chrono>
+#include <expected>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "core/load.h"
+#include "kube/client.h"
+
+namespace pilotlight::op {
+
+struct OperatorOptions {
+  std::string domain = "localhost";  ///< default host: {name}.{namespace}.{domain}
+  bool localPaths = false;           ///< local mode: routes also serve under /{name} (namespace default) or /{namespace}/{name}
+  std::string urlBase;               ///< local mode: "http://127.0.0.1:8080"; the status url is urlBase + local path
+  std::string gateways;              ///< "ip:port,…" internal listeners, given to shims for call-home
+  std::string gatewayService = "pilotlight-gateway.pilotlight-system.svc.cluster.local";  ///< target of the ExternalName Services
+  std::string shimImage = "pilotlight/shim";                                              ///< for the copying init container
+  int workers = 1;
+  std::chrono::milliseconds autoscaleTick{std::chrono::milliseconds(500)};
+  std::chrono::milliseconds stableWindow{std::chrono::seconds(60)};
+  std::chrono::milliseconds panicWindow{std::chrono::seconds(6)};
+  std::chrono::milliseconds syncTimeout{std::chrono::seconds(10)};
+  int history = 10;                                ///< versions kept beside the one that serves
+  std::string logLevel = "info";                   ///< trace | debug | info | warning | error | off
+  std::function<void(std::string_view line)> log;  ///< JSON lines without the newline, from any thread; default stdout
+};
+
+class Operator {
+ public:
+  Operator(kube::Client& client, core::LoadSource& load, OperatorOptions options);
+  ~Operator();
+  std::expected<void, std::string> start();  ///< returns once the caches have synced
+  void stop();                               ///< finishes what is being reconciled; joins
+  std::string metrics() const;               ///< Prometheus text
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace pilotlight::op

@@ -1,0 +1,148 @@
+#include "cli/app.h"
+
+#include <CLI/CLI.hpp>
+#include <ostream>
+
+#ifndef PILOTLIGHT_VERSION
+#define PILOTLIGHT_VERSION "0.0.0"
+#endif
+
+namespace pilotlight::cli {
+
+const char* const kProductVersion = PILOTLIGHT_VERSION;
+
+namespace {
+
+/// Every command's options, and what was chosen.
+struct Commands {
+  Context& context;
+  const LocalCommand& localCommand;
+  int code = 0;
+  LocalOptions local{};
+  GetOptions get{};
+  TargetOptions describe{};
+  ApplyFileOptions apply{}, validate{};
+  DeleteCommandOptions remove{};
+  ScaleOptions scale{};
+  LogsCommandOptions logs{};
+  InvokeOptions invoke{};
+  InitOptions init{};
+};
+
+/// A subcommand that runs `action`; the shared options may stand after it too.
+template <class Action>
+CLI::App* add(CLI::App& app, Commands& commands, const char* name, const char* help, Action action) {
+  CLI::App* command = app.add_subcommand(name, help);
+  command->fallthrough();
+  command->callback([&commands, action] { commands.code = action(); });
+  return command;
+}
+
+void addLocal(CLI::App& app, Commands& c) {
+  auto* command = add(app, c, "local", "run functions on this machine, without a cluster", [&c] {
+    c.local.stateDir = c.context.stateDir;
+    return c.localCommand(c.context, c.local);
+  });
+  command->add_option("-f,--filename", c.local.files, "YAML files and folders, watched")->required();
+  command->add_option("--listen", c.local.listen, "address of the gateway")->capture_default_str();
+  command->add_option("--access-log", c.local.accessLog, "a JSON line per request on stdout")
+      ->check(CLI::IsMember({"off", "errors", "all"}))
+      ->capture_default_str();
+  command->add_option("--log-level", c.local.logLevel, "of the log file in the state folder")
+      ->check(CLI::IsMember({"trace", "debug", "info", "warning", "error", "off"}))
+      ->capture_default_str();
+  command->add_option("--loops", c.local.loops, "event loops of the gateway; 0: one per core")->check(CLI::Range(0, 256));
+  command->add_option("--to", c.local.stopSeconds, "seconds that requests in flight may take when stopping")
+      ->check(CLI::Range(0, 900))
+      ->capture_default_str();
+  command->add_option("--shim", c.local.shim, "path of pilotlight-shim; default: $PILOTLIGHT_SHIM, else beside this program");
+}
+
+void addReading(CLI::App& app, Commands& c) {
+  auto* get = add(app, c, "get", "show resources: functions (fn), pods, versions, routes, deployments, events, …",
+                  [&c] { return cli::get(c.context, c.get); });
+  get->add_option("type", c.get.what, "TYPE or TYPE/NAME")->required();
+  get->add_option("name", c.get.names, "names");
+  get->add_option("-o,--output", c.get.output, "wide, json, yaml or name")->check(CLI::IsMember({"wide", "json", "yaml", "name"}));
+  get->add_option("-l,--selector", c.get.selector, "label selector");
+  get->add_flag("-A,--all-namespaces", c.get.allNamespaces, "of all namespaces");
+  get->add_flag("-w,--watch", c.get.watch, "go on with a line per change");
+  get->add_flag("--no-headers", c.get.noHeaders, "without the column names");
+
+  auto* describe = add(app, c, "describe", "show a resource in detail, with its conditions and events",
+                       [&c] { return cli::describe(c.context, c.describe); });
+  describe->add_option("target", c.describe.target, "TYPE NAME or TYPE/NAME")->required();
+
+  auto* logs = add(app, c, "logs", "what a function's processes wrote", [&c] { return cli::logs(c.context, c.logs); });
+  logs->add_option("name", c.logs.name, "function")->required();
+  logs->add_flag("-f,--follow", c.logs.log.follow, "go on with new lines");
+  logs->add_option("--tail", c.logs.log.tail, "only the last lines; -1: all that are kept");
+  logs->add_flag("--timestamps", c.logs.log.timestamps, "time before each line");
+  logs->add_flag("--prefix", c.logs.log.prefix, "pod before each line");
+}
+
+void addWriting(CLI::App& app, Commands& c) {
+  auto* apply = add(app, c, "apply", "create or change what files say", [&c] { return cli::apply(c.context, c.apply); });
+  apply->add_option("-f,--filename", c.apply.files, "YAML files and folders; -: stdin")->required();
+  apply->add_flag("--force-conflicts", c.apply.forceConflicts, "take over fields that others manage");
+
+  auto* validate = add(app, c, "validate", "check files without a server", [&c] { return cli::validate(c.context, c.validate); });
+  validate->add_option("-f,--filename", c.validate.files, "YAML files and folders; -: stdin")->required();
+
+  auto* remove = add(app, c, "delete", "delete by name or by file", [&c] { return cli::remove(c.context, c.remove); });
+  remove->add_option("target", c.remove.target, "TYPE NAME or TYPE/NAME");
+  remove->add_option("-f,--filename", c.remove.files, "YAML files and folders; -: stdin")->allow_extra_args(false);
+  remove->add_flag("--ignore-not-found", c.remove.ignoreNotFound, "what is not there is no error");
+
+  auto* scale = add(app, c, "scale", "pin the number of replicas; -1: automatic", [&c] { return cli::scale(c.context, c.scale); });
+  scale->add_option("target", c.scale.target, "TYPE NAME or TYPE/NAME")->required();
+  scale->add_option("--replicas", c.scale.replicas, "how many")->required();
+}
+
+void addOthers(CLI::App& app, Commands& c) {
+  auto* invoke = add(app, c, "invoke", "send a request to a function", [&c] { return cli::invoke(c.context, c.invoke); });
+  invoke->add_option("name", c.invoke.name, "function")->required();
+  invoke->add_option("-d,--data", c.invoke.data, "body; @file: the file's content, @-: stdin");
+  invoke->add_option("-X,--request", c.invoke.method, "method; default: GET, with data POST");
+  invoke->add_option("-H,--header", c.invoke.headers, "\"Name: value\"")->allow_extra_args(false);
+  invoke->add_option("--path", c.invoke.path, "after the function's URL: /users/7, ?name=Ada");
+  invoke->add_flag("-i,--include", c.invoke.include, "print status and headers too");
+  invoke->add_option("--timeout", c.invoke.timeoutSeconds, "seconds without a byte")->check(CLI::Range(1, 86400))->capture_default_str();
+
+  auto* init = add(app, c, "init", "a new function from a template", [&c] { return cli::init(c.context, c.init); });
+  init->add_option("kind", c.init.kind, "cpp, python or exec")->required()->check(CLI::IsMember({"cpp", "python", "exec"}));
+  init->add_option("name", c.init.name, "function")->required();
+  init->add_option("--folder", c.init.folder, "where; default: ./NAME");
+
+  add(app, c, "version", "print the version", [&c] {
+    c.context.out << "pilotlight " << kProductVersion << "\n";
+    return 0;
+  });
+}
+
+}  // namespace
+
+int run(Context& context, const std::vector<std::string>& arguments, const LocalCommand& local) {
+  CLI::App app("Functions that cost nothing while nobody calls them.", "pilotlight");
+  app.require_subcommand(1);
+  app.set_version_flag("--version", kProductVersion);
+  app.add_option("--kubeconfig", context.kubeconfig, "the API to talk to; default: the local instance's, else $KUBECONFIG");
+  app.add_option("--state-dir", context.stateDir,
+                 "folder of the local instance; default: $PILOTLIGHT_HOME, else ~/.local/state/pilotlight");
+  app.add_option("-n,--namespace", context.namespace_, "namespace");
+  Commands commands{context, local};
+  addLocal(app, commands);
+  addReading(app, commands);
+  addWriting(app, commands);
+  addOthers(app, commands);
+  try {
+    app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));  // CLI11 takes them from the back
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) return app.exit(error, context.out, context.err);  // --help, --version
+    context.err << "error: " << error.what() << "\nSee pilotlight --help.\n";
+    return 2;
+  }
+  return commands.code;
+}
+
+}  // namespace pilotlight::cli

@@ -1,0 +1,104 @@
+// The commands, each a function of its options and a Context. They print to the context's streams and return the exit code:
+// 0, or 1 with `error: …` on the error stream.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <iosfwd>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/api_client.h"
+#include "cli/state_dir.h"
+
+namespace pilotlight::cli {
+
+/// What a command may touch of the world.
+struct Context {
+  std::istream& in;
+  std::ostream& out;
+  std::ostream& err;
+  Environment environment = processEnvironment;
+  std::function<std::chrono::system_clock::time_point()> now = std::chrono::system_clock::now;
+  // Options that all commands share.
+  std::string kubeconfig{};
+  std::string stateDir{};
+  std::string namespace_{};  ///< -n; empty: the kubeconfig's
+};
+
+/// An open way to the API.
+struct Connection {
+  std::unique_ptr<kube::Transport> transport;
+  std::unique_ptr<ApiClient> api;
+  std::string namespace_;
+  bool local = false;  ///< the API of `pilotlight local`: functions run in folders of this machine
+};
+/// The error is printed already; nullopt then.
+std::optional<Connection> connect(Context& context);
+/// Prints `error: …` and returns 1. Adds what to do when no server answers.
+int fail(Context& context, const kube::Error& error);
+int fail(Context& context, const std::string& message);
+
+struct GetOptions {
+  std::string what;  ///< "fn", "fn/hello"
+  std::vector<std::string> names;
+  std::string output;  ///< "", wide, json, yaml, name
+  std::string selector;
+  bool allNamespaces = false;
+  bool watch = false;
+  bool noHeaders = false;
+};
+int get(Context& context, const GetOptions& options);
+
+struct TargetOptions {
+  std::vector<std::string> target;  ///< {"fn/hello"} or {"fn", "hello"}
+};
+int describe(Context& context, const TargetOptions& options);
+
+struct ApplyFileOptions {
+  std::vector<std::string> files;  ///< files, folders, "-"
+  bool forceConflicts = false;
+};
+int apply(Context& context, const ApplyFileOptions& options);
+int validate(Context& context, const ApplyFileOptions& options);
+
+struct DeleteCommandOptions {
+  std::vector<std::string> target;
+  std::vector<std::string> files;
+  bool ignoreNotFound = false;
+};
+int remove(Context& context, const DeleteCommandOptions& options);
+
+struct ScaleOptions {
+  std::vector<std::string> target;
+  int replicas = 0;
+};
+int scale(Context& context, const ScaleOptions& options);
+
+struct LogsCommandOptions {
+  std::string name;
+  LogOptions log;
+};
+int logs(Context& context, const LogsCommandOptions& options);
+
+struct InvokeOptions {
+  std::string name;
+  std::string method;                 ///< empty: GET, or POST with data
+  std::optional<std::string> data{};  ///< "@file": the file's content, "@-": stdin
+  std::vector<std::string> headers;   ///< "Name: value"
+  std::string path;                   ///< appended to the function's URL
+  bool include = false;               ///< print the head too
+  int timeoutSeconds = 300;
+};
+int invoke(Context& context, const InvokeOptions& options);
+
+struct InitOptions {
+  std::string kind;  ///< cpp, python, exec
+  std::string name;
+  std::string folder;  ///< default: ./<name>
+};
+int init(Context& context, const InitOptions& options);
+
+}  // namespace pilotlight::cli

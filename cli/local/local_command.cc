@@ -1,0 +1,172 @@
+#include "cli/local/local_command.h"
+
+#include <fmt/format.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <filesystem>
+#include <iostream>
+#include <mutex>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "api/types.h"
+#include "cli/local/local_instance.h"
+#include "cli/local/local_log.h"
+#include "cli/state_dir.h"
+#include "net/http1.h"
+
+namespace pilotlight::local {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr const char* kAnnotationExample = "pilotlight.dev/example";
+
+/// A program of ours: named, or beside this one. The error says where it was looked for.
+std::expected<std::string, std::string> findProgram(const std::string& named, const char* name) {
+  std::error_code error;
+  const fs::path path = named.empty() ? fs::read_symlink("/proc/self/exe", error).parent_path() / name : fs::absolute(named);
+  if (::access(path.c_str(), X_OK) == 0) return path.string();
+  return std::unexpected(fmt::format("{} is not at {}: name it with --shim or PILOTLIGHT_SHIM", name, path.string()));
+}
+
+/// Blocks the signals in this thread and those it starts, until destroyed.
+class Signals {
+ public:
+  Signals() {
+    ::sigemptyset(&set_);
+    for (const int signal : {SIGINT, SIGTERM, SIGHUP}) ::sigaddset(&set_, signal);
+    ::pthread_sigmask(SIG_BLOCK, &set_, &before_);
+  }
+  ~Signals() {
+    stopping_ = false;
+    if (second_.joinable()) second_.join();
+    ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+  }
+  void wait() const {
+    int signal = 0;
+    while (::sigwait(&set_, &signal) != 0) {
+    }
+  }
+  /// From now on a signal ends the process at once; the shims notice that their parent is gone and end too.
+  void exitOnNext() {
+    stopping_ = true;
+    second_ = std::thread([this] {
+      const timespec tick{0, 50'000'000};
+      while (stopping_) {
+        if (::sigtimedwait(&set_, nullptr, &tick) > 0) ::_exit(130);
+      }
+    });
+  }
+
+ private:
+  sigset_t set_{}, before_{};
+  std::atomic<bool> stopping_{false};
+  std::thread second_;
+};
+
+/// Lines of several threads, each whole.
+class Console {
+ public:
+  explicit Console(cli::Context& context) : context_(context) {}
+  void out(std::string_view line) {
+    const std::lock_guard lock(mutex_);
+    context_.out << line << (line.ends_with('\n') ? "" : "\n") << std::flush;
+  }
+  void error(std::string_view line) {
+    const std::lock_guard lock(mutex_);
+    context_.err << "error: " << line << std::endl;
+  }
+  void report(const ManifestReport& report) {
+    if (report.kind == ManifestReport::Kind::wrong) return error(report.text);
+    if (report.kind != ManifestReport::Kind::unchanged) out(report.text);
+  }
+
+ private:
+  std::mutex mutex_;
+  cli::Context& context_;
+};
+
+std::string curlLine(const kube::Object& function, const std::string& base) {
+  const std::string path = (function.namespace_() == "default" ? "" : "/" + function.namespace_()) + "/" + function.name();
+  const std::string url = base + path;
+  std::string example = function.annotation(kAnnotationExample);
+  if (example.empty()) return "curl " + url;
+  const auto place = example.find("{url}");
+  if (place == std::string::npos) return "curl " + example + " " + url;
+  return "curl " + example.replace(place, 5, url);
+}
+
+void printStarted(Console& console, LocalInstance& instance, const fs::path& stateDir) {
+  const auto address = instance.address();
+  const bool any = address.ip == "0.0.0.0" || address.ip == "::";
+  const std::string base = "http://" + (any ? net::Address{"127.0.0.1", address.port} : address).toString();
+  std::string text = fmt::format("\nPilotlight serves at {}\n", base);
+  const auto functions = instance.client().list(kube::resources::functions);
+  constexpr std::size_t kShown = 20;
+  for (std::size_t i = 0; functions && i < functions->items.size() && i < kShown; ++i)
+    text += "  " + curlLine(functions->items[i], base) + "\n";
+  if (functions && functions->items.empty()) text += "  No function yet: add a YAML file, or begin with `pilotlight init cpp NAME`.\n";
+  if (functions && functions->items.size() > kShown)
+    text += fmt::format("  … and {} more: pilotlight get functions\n", functions->items.size() - kShown);
+  text += fmt::format("What functions write: pilotlight logs NAME -f. Own log: {}\n", (stateDir / "pilotlight.log").string());
+  text += "Edited files are applied again. Ctrl-C stops everything.\n";
+  console.out(text);
+}
+
+gateway::AccessLog accessLog(const std::string& word) {
+  return word == "off" ? gateway::AccessLog::off : word == "all" ? gateway::AccessLog::all : gateway::AccessLog::errors;
+}
+
+std::expected<LocalInstanceOptions, std::string> makeOptions(cli::Context& context, const cli::LocalOptions& options) {
+  LocalInstanceOptions result;
+  for (const auto& file : options.files) result.files.emplace_back(file);
+  auto listen = net::parseAddress(options.listen);
+  if (!listen) return std::unexpected(fmt::format("--listen {}: {}", options.listen, listen.error()));
+  result.listen = *listen;
+  auto shim = findProgram(options.shim.empty() ? context.environment("PILOTLIGHT_SHIM") : options.shim, "pilotlight-shim");
+  if (!shim) return std::unexpected(shim.error());
+  result.shimPath = *shim;
+  const auto host = fs::path(*shim).parent_path() / "pilotlight-native-host";
+  if (::access(host.c_str(), X_OK) == 0) result.nativeHostPath = host.string();
+  result.accessLog = accessLog(options.accessLog);
+  result.logLevel = options.logLevel;
+  result.loops = options.loops;
+  result.stopGrace = std::chrono::seconds(options.stopSeconds);
+  return result;
+}
+
+}  // namespace
+
+int runLocal(cli::Context& context, const cli::LocalOptions& options) {
+  Signals signals;
+  auto config = makeOptions(context, options);
+  if (!config) return cli::fail(context, config.error());
+  auto stateDir = cli::StateDir::open(cli::stateDirPath(options.stateDir, context.environment));
+  if (!stateDir) return cli::fail(context, stateDir.error());
+  const auto log = LocalLog::open(stateDir->path() / "pilotlight.log");
+  if (!log) return cli::fail(context, log.error());
+  Console console(context);
+  config->stateDir = stateDir->path();
+  config->log = [&](std::string_view line) { log->line(line); };
+  config->access = [&](std::string_view line) { console.out(line); };
+  config->report = [&](const ManifestReport& report) { console.report(report); };
+  LocalInstance instance(std::move(*config));
+  if (auto started = instance.start(); !started) {
+    instance.stop();
+    return cli::fail(context, started.error());
+  }
+  constexpr std::chrono::seconds kRoutesSoon{5};  // the lines that are printed should work at once
+  instance.waitForRoutes(kRoutesSoon);
+  printStarted(console, instance, stateDir->path());
+  signals.wait();
+  signals.exitOnNext();
+  console.out("\nStopping; once more to stop at once.");
+  instance.stop();
+  return 0;
+}
+
+}  // namespace pilotlight::local

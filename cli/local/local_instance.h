@@ -1,0 +1,52 @@
+// Everything that `pilotlight local` runs, in the order in which it starts and stops.
+// Thread-safety: one thread.
+#pragma once
+
+#include <chrono>
+#include <expected>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cli/local/manifest_source.h"
+#include "gateway/gateway.h"
+#include "kube/client.h"
+#include "net/socket.h"
+
+namespace pilotlight::local {
+
+struct LocalInstanceOptions {
+  std::vector<std::filesystem::path> files;
+  net::Address listen{"127.0.0.1", 8080};
+  std::filesystem::path stateDir;  ///< exists, and is locked by the caller
+  std::string shimPath, nativeHostPath;
+  gateway::AccessLog accessLog = gateway::AccessLog::errors;
+  std::string logLevel = "info";
+  int loops = 0;
+  std::chrono::milliseconds stopGrace{std::chrono::seconds(10)};
+  std::function<void(std::string_view line)> log;     ///< JSON lines of all parts
+  std::function<void(std::string_view line)> access;  ///< the access log
+  std::function<void(const ManifestReport&)> report;  ///< what became of the files
+};
+
+class LocalInstance {
+ public:
+  explicit LocalInstance(LocalInstanceOptions options);
+  ~LocalInstance();  ///< stops
+  /// Cluster, gateway, runner, operator, API server, then the files. The error says what to do.
+  std::expected<void, std::string> start();
+  /// No new requests, those in flight end, every process ends.
+  void stop();
+  /// Waits until the gateway serves every Function that was applied. False: not all, within `timeout`.
+  bool waitForRoutes(std::chrono::milliseconds timeout);
+  net::Address address() const;  ///< of the gateway
+  kube::Client& client();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace pilotlight::local

@@ -1,0 +1,26 @@
+// The log file of a local instance: JSON lines of operator, gateway and runner, rotated. Errors show on stderr as well.
+// Thread-safe.
+#pragma once
+
+#include <expected>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace spdlog {
+class logger;
+}
+
+namespace pilotlight::local {
+
+class LocalLog {
+ public:
+  static std::expected<LocalLog, std::string> open(const std::filesystem::path& file);
+  void line(std::string_view json) const;
+
+ private:
+  std::shared_ptr<spdlog::logger> file_, stderr_;
+};
+
+}  // namespace pilotlight::local

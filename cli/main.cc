@@ -1,0 +1,11 @@
+#include <csignal>
+#include <iostream>
+
+#include "cli/app.h"
+#include "cli/local/local_command.h"
+
+int main(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);  // a closed pipe or socket is an error of the write
+  pilotlight::cli::Context context{std::cin, std::cout, std::cerr};
+  return pilotlight::cli::run(context, std::vector<std::string>(argv + 1, argv + argc), pilotlight::local::runLocal);
+}

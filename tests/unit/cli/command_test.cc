@@ -1,0 +1,167 @@
+#include <sstream>
+
+#include "cli/app.h"
+#include "tests/unit/cli/api_fixture.h"
+
+namespace pilotlight::cli {
+namespace {
+
+struct Outcome {
+  int code;
+  std::string out, err;
+};
+
+/// The whole command line, as main() calls it, against the fixture's API.
+class CommandTest : public ApiFixture {
+ protected:
+  Outcome run(std::vector<std::string> arguments, const std::string& input = "") {
+    std::istringstream in(input);
+    std::ostringstream out, err;
+    Context context{in, out, err};
+    context.environment = [](const char*) { return std::string(); };
+    arguments.push_back("--state-dir=" + state_.path().string());
+    const int code = cli::run(context, arguments, [](Context&, const LocalOptions&) { return 7; });
+    return {code, out.str(), err.str()};
+  }
+  void create(const std::string& name) { ASSERT_TRUE(cluster_.apply(kube::resources::functions, functionObject(name), {"test"})); }
+  void setStatus(const std::string& name, const kube::Json& status) {
+    auto object = functionObject(name);
+    object.erase("spec");
+    object["status"] = status;
+    ASSERT_TRUE(cluster_.applyStatus(kube::resources::functions, object, {"test"}));
+  }
+  static constexpr const char* kYaml = R"(
+apiVersion: pilotlight.dev/v1alpha1
+kind: Function
+metadata: {name: hello}
+spec:
+  runtime: exec
+  handler: [cat]
+)";
+};
+
+TEST_F(CommandTest, GetPrintsKubectlsTable) {
+  create("hello");
+  setStatus("hello", {{"url", "http://127.0.0.1:8080/hello"}, {"replicas", 1}});
+  const auto outcome = run({"get", "functions"});
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_EQ(outcome.out.substr(0, outcome.out.find('\n')), "NAME    READY     REPLICAS   URL                           AGE");
+  EXPECT_NE(outcome.out.find("hello   Unknown   1          http://127.0.0.1:8080/hello   0s"), std::string::npos) << outcome.out;
+  EXPECT_EQ(run({"get", "fn", "hello", "-o", "name"}).out, "function.pilotlight.dev/hello\n");
+  EXPECT_NE(run({"get", "fn/hello", "-o", "yaml"}).out.find("kind: Function\n"), std::string::npos);
+  EXPECT_EQ(kube::Json::parse(run({"get", "fn", "-A", "-o", "json"}).out)["items"].size(), 1U);
+}
+
+TEST_F(CommandTest, GetOfNothingSaysSo) {
+  const auto none = run({"get", "fn", "-n", "shop"});
+  EXPECT_EQ(none.code, 0);
+  EXPECT_EQ(none.err, "No resources found in shop namespace.\n");
+  const auto missing = run({"get", "fn", "nope"});
+  EXPECT_EQ(missing.code, 1);
+  EXPECT_TRUE(missing.err.starts_with("error: ")) << missing.err;
+}
+
+TEST_F(CommandTest, ApplyCreatesThenChangesNothingThenConfigures) {
+  const TempDir folder;
+  const auto file = folder.write("hello.yaml", kYaml).string();
+  EXPECT_EQ(run({"apply", "-f", file}).out, "function.pilotlight.dev/hello created\n");
+  EXPECT_EQ(run({"apply", "-f", file}).out, "function.pilotlight.dev/hello unchanged\n");
+  folder.write("hello.yaml", std::string(kYaml) + "  timeout: 5s\n");
+  EXPECT_EQ(run({"apply", "-f", file}).out, "function.pilotlight.dev/hello configured\n");
+  const auto stored = cluster_.get(kube::resources::functions, {"default", "hello"});
+  EXPECT_EQ(stored->annotation(api::kAnnotationWorkDir), folder.path().string());
+  EXPECT_EQ(run({"delete", "-f", file}).out, "function.pilotlight.dev \"hello\" deleted\n");
+  EXPECT_EQ(run({"delete", "fn/hello"}).code, 1);
+  EXPECT_EQ(run({"delete", "fn/hello", "--ignore-not-found"}).code, 0);
+}
+
+TEST_F(CommandTest, ApplyReadsStdin) {
+  EXPECT_EQ(run({"apply", "-f", "-"}, kYaml).out, "function.pilotlight.dev/hello created\n");
+}
+
+TEST_F(CommandTest, AWrongFileIsRefusedAndTheOthersAreApplied) {
+  const TempDir folder;
+  folder.write("good.yaml", kYaml);
+  folder.write("wrong.yaml",
+               "apiVersion: pilotlight.dev/v1alpha1\nkind: Function\nmetadata: {name: wrong}\nspec:\n  runtime: exec\n  handler: [cat]\n  "
+               "scale:\n    min: -1\n");
+  const auto outcome = run({"apply", "-f", folder.path().string()});
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_EQ(outcome.out, "function.pilotlight.dev/hello created\n");
+  EXPECT_NE(outcome.err.find("wrong.yaml:8: spec.scale.min: "), std::string::npos) << outcome.err;
+  const auto checked = run({"validate", "-f", folder.path().string()});
+  EXPECT_EQ(checked.code, 1);
+  EXPECT_EQ(checked.out, "function.pilotlight.dev/hello is valid\n");
+}
+
+TEST_F(CommandTest, ScaleWritesReplicas) {
+  create("hello");
+  EXPECT_EQ(run({"scale", "fn/hello", "--replicas", "3"}).out, "function.pilotlight.dev/hello scaled\n");
+  EXPECT_EQ(cluster_.get(kube::resources::functions, {"default", "hello"})->intAt("/spec/replicas"), 3);
+  EXPECT_EQ(run({"scale", "fn", "hello", "--replicas", "-1"}).code, 0);
+  EXPECT_EQ(cluster_.get(kube::resources::functions, {"default", "hello"})->intAt("/spec/replicas"), -1);
+}
+
+TEST_F(CommandTest, DescribeShowsConditionsAndEvents) {
+  create("hello");
+  setStatus("hello",
+            {{"conditions", {{{"type", "Ready"}, {"status", "False"}, {"reason", "HandlerMissing"}, {"message", "no such file"}}}}});
+  ASSERT_TRUE(cluster_.create(kube::resources::events,
+                              {{"apiVersion", "v1"},
+                               {"kind", "Event"},
+                               {"metadata", {{"name", "e"}, {"namespace", "default"}}},
+                               {"type", "Warning"},
+                               {"reason", "Failed"},
+                               {"message", "it broke"},
+                               {"involvedObject", {{"kind", "Function"}, {"name", "hello"}}}},
+                              "test"));
+  const auto outcome = run({"describe", "fn", "hello"});
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  for (const char* text : {"HandlerMissing", "no such file", "it broke", "Name:         hello"})
+    EXPECT_NE(outcome.out.find(text), std::string::npos) << text;
+}
+
+TEST_F(CommandTest, LogsPrintWhatIsKept) {
+  create("hello");
+  logs_.append({"default", "hello"}, "pod", false, "one");
+  logs_.append({"default", "hello"}, "pod", false, "two");
+  EXPECT_EQ(run({"logs", "hello"}).out, "one\ntwo\n");
+  EXPECT_EQ(run({"logs", "fn/hello", "--tail", "1", "--prefix"}).out, "[pod] two\n");
+}
+
+TEST_F(CommandTest, InvokeCallsTheUrlAndFailsFrom400On) {
+  // The API server stands in for a function: without the token it answers 401, which shows that the token stays here.
+  create("hello");
+  EXPECT_EQ(run({"invoke", "hello"}).code, 1);  // no URL yet
+  setStatus("hello", {{"url", url_ + "/healthz"}});
+  const auto outcome = run({"invoke", "hello"});
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_NE(outcome.err.find("401"), std::string::npos) << outcome.err;
+  const auto allowed = run({"invoke", "hello", "-i", "-H", "Authorization: Bearer " + token_});
+  EXPECT_EQ(allowed.code, 0) << allowed.err;
+  EXPECT_TRUE(allowed.out.starts_with("HTTP/1.1 200 OK\n")) << allowed.out;
+  EXPECT_TRUE(allowed.out.ends_with("\n\nok")) << allowed.out;
+}
+
+TEST_F(CommandTest, WithoutAnInstanceItSaysHowToStartOne) {
+  server_->stop();
+  const auto refused = run({"get", "fn"});  // a kubeconfig that a killed instance left
+  EXPECT_EQ(refused.code, 1);
+  EXPECT_NE(refused.err.find("pilotlight local -f"), std::string::npos) << refused.err;
+  std::filesystem::remove(state_ / "kubeconfig");
+  const auto none = run({"get", "fn"});
+  EXPECT_EQ(none.code, 1);
+  EXPECT_NE(none.err.find("pilotlight local -f"), std::string::npos) << none.err;
+}
+
+TEST_F(CommandTest, WrongUsageIs2) {
+  EXPECT_EQ(run({}).code, 2);
+  EXPECT_EQ(run({"get"}).code, 2);
+  EXPECT_EQ(run({"nothing"}).code, 2);
+  EXPECT_EQ(run({"get", "fn", "-o", "xml"}).code, 2);
+  EXPECT_EQ(run({"local", "-f", "x"}).code, 7);  // handed on
+  EXPECT_TRUE(run({"version"}).out.starts_with("pilotlight "));
+}
+
+}  // namespace
+}  // namespace pilotlight::cli

@@ -31,14 +31,14 @@ Session::Session(Worker& worker) : worker_(worker), timer_([this] { onDeadline()
 
 net::Loop& Session::ownerLoop() { return worker_.loop(); }
 
-net::ExchangeHandler* Session::begin(net::Exchange& exchange, const Snapshot& snapshot, const core::RouteMatch& match, bool external) {
-  const api::FunctionRouteSpec& spec = snapshot.routes[match.route]->spec;
+net::ExchangeHandler* Session::begin(net::Exchange& exchange, std::shared_ptr<const Snapshot> snapshot, const core::RouteMatch& match) {
+  snapshot_ = std::move(snapshot);
+  const api::FunctionRouteSpec& spec = snapshot_->routes[match.route]->spec;
   exchange_ = &exchange;
-  entry_ = snapshot.entries[match.route];
+  entry_ = snapshot_->entries[match.route].get();
   match_ = match;
   queueWait_ = spec.queue.wait;
   retry_ = spec.retry;
-  external_ = external;
   bodyEnded_ = replayLost_ = coldStart_ = false;
   attempts_ = status_ = 0;
   version_ = 0;
@@ -64,7 +64,7 @@ void Session::acquire(const Upstream* avoid) {
   setDeadline(arrived_ + queueWait_);
   if (entry_->replicas() == 0) {
     coldStart_ = true;
-    worker_.shared().waker.wake(entry_);
+    worker_.shared().waker.wake(sharedEntry());
   }
   // Told as the queue doubles, so that a burst is seen at once and a long queue is not told for each request.
   if (std::has_single_bit(static_cast<unsigned>(taken.queued))) worker_.shared().demand(entry_->key());
@@ -152,7 +152,7 @@ void Session::onHead(const net::ResponseHead& head) {
       if (*refused == "draining") {
         entry_->retire(*upstream_);
       } else if (*refused == "starting") {
-        worker_.shared().registry.resumeLater(entry_, upstream_->uid, entry_->suspend(*upstream_, false));
+        worker_.shared().registry.resumeLater(sharedEntry(), upstream_->uid, entry_->suspend(*upstream_, false));
       }
       return again(upstream_);
     }
@@ -202,7 +202,7 @@ void Session::onFailure(net::ClientFailure failure) {
     return exchange_->abort();  // the client must see that the answer is not whole
   }
   if (failure == net::ClientFailure::connect)
-    worker_.shared().registry.resumeLater(entry_, upstream_->uid, entry_->suspend(*upstream_, true));
+    worker_.shared().registry.resumeLater(sharedEntry(), upstream_->uid, entry_->suspend(*upstream_, true));
   if (mayResend(failure) || (nothingSent && replayable())) return again(upstream_);
   releaseSlot();
   fail(502, "BadGateway", "", "the replica closed the connection before answering (" + std::string(net::toString(failure)) + "); the request may have run");
@@ -306,7 +306,8 @@ void Session::finish() {
   state_ = State::idle;
   deadline_ = Clock::time_point::max();
   if (replay_.capacity() > 0) std::string().swap(replay_);
-  entry_.reset();
+  entry_ = nullptr;
+  snapshot_.reset();
   worker_.giveSession(*this);
 }
 

@@ -25,7 +25,7 @@ class Session final : public SlotTaker, public net::ExchangeHandler, public net:
   explicit Session(Worker& worker);
 
   /// Takes the request over. Returns its handler, or nullptr when it was answered at once.
-  net::ExchangeHandler* begin(net::Exchange& exchange, const Snapshot& snapshot, const core::RouteMatch& match, bool external);
+  net::ExchangeHandler* begin(net::Exchange& exchange, std::shared_ptr<const Snapshot> snapshot, const core::RouteMatch& match);
 
   // SlotTaker
   net::Loop& ownerLoop() override;
@@ -63,6 +63,7 @@ class Session final : public SlotTaker, public net::ExchangeHandler, public net:
   void onDeadline();
   void setDeadline(Clock::time_point due);
   void fail(int status, std::string_view error, std::string_view limit, const std::string& message);
+  std::shared_ptr<FunctionEntry> sharedEntry() const { return snapshot_->entries[match_.route]; }
   void reject(Limit limit, int status, std::string_view name, const std::string& message);
   bool replayable() const;
   bool mayResend(net::ClientFailure failure) const;
@@ -78,13 +79,14 @@ class Session final : public SlotTaker, public net::ExchangeHandler, public net:
   Worker& worker_;
   State state_ = State::idle;
   net::Exchange* exchange_ = nullptr;
-  std::shared_ptr<FunctionEntry> entry_;
+  std::shared_ptr<const Snapshot> snapshot_;  // keeps entry_ and the names in match_, whatever routes come later
+  FunctionEntry* entry_ = nullptr;
   Upstream* upstream_ = nullptr;    // its slot is ours
   net::ClientCall* call_ = nullptr;
-  core::RouteMatch match_;          // views into the exchange's head
+  core::RouteMatch match_;          // views into the exchange's head and the snapshot
   std::chrono::milliseconds queueWait_{0};
   api::Retry retry_ = api::Retry::never;
-  bool external_ = true, bodyEnded_ = false, replayLost_ = false, coldStart_ = false;
+  bool bodyEnded_ = false, replayLost_ = false, coldStart_ = false;
   int attempts_ = 0;
   int status_ = 0;
   std::int64_t version_ = 0;

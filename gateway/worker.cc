@@ -25,8 +25,10 @@ void Worker::listen(net::Fd publicListener, net::Fd internalListener) {
 }
 
 void Worker::publish(std::shared_ptr<const Snapshot> snapshot, std::function<void()> done) {
-  loop_.post([this, snapshot = std::move(snapshot), done = std::move(done)]() mutable {
-    snapshot_ = std::move(snapshot);
+  // A count of its own per loop, so that sessions of different loops do not share a cache line for it.
+  std::shared_ptr<const Snapshot> own(snapshot.get(), [keep = snapshot](const Snapshot*) {});
+  loop_.post([this, own = std::move(own), done = std::move(done)]() mutable {
+    snapshot_ = std::move(own);
     done();
   });
 }
@@ -90,7 +92,7 @@ net::ExchangeHandler* Worker::route(net::Exchange& exchange, bool external) {
     refuseUnrouted(exchange, match);
     return nullptr;
   }
-  return takeSession().begin(exchange, *snapshot_, match, external);
+  return takeSession().begin(exchange, snapshot_, match);
 }
 
 void Worker::refuseUnrouted(net::Exchange& exchange, const core::RouteMatch& match) {

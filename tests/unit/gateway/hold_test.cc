@@ -36,6 +36,25 @@ TEST_F(GatewayTest, WakesAgainWhenSomeoneWritesZero) {
   client.join();
 }
 
+TEST_F(GatewayTest, KeepsWhatItKnowsOfAHeldRequestWhenRoutesChange) {
+  auto users = route();
+  users.spec.routes = {{"/a-rather-long-literal-segment/{a_rather_long_parameter_name}", {}}};
+  apply(users);
+  start();
+  ServerFixture server;
+  server.app.answer = [](net::Exchange& exchange, const std::string&) {
+    exchange.respond(200, "text/plain", std::string(exchange.head().headers.get("X-Pilotlight-Param-a_rather_long_parameter_name").value_or("none")));
+  };
+  std::thread client([&] { EXPECT_EQ(call(gateway_->address(), "/f/a-rather-long-literal-segment/7").body, "7"); });
+  ASSERT_TRUE(eventually([&] { return load().queued == 1; }));
+  auto changed = route();
+  changed.spec.routes = {{"/elsewhere", {}}};
+  apply(changed);
+  apply(route("g"));
+  replica("p", server);
+  client.join();
+}
+
 TEST_F(GatewayTest, NeverLowersAScale) {
   deployment("f-00001", 3);
   apply(route());

@@ -1,0 +1,87 @@
+# The entry for people. CMake does the work: see CMakePresets.json for the same by hand.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+
+JOBS ?= $(shell nproc)
+LISTEN ?= 127.0.0.1:8080
+FUZZ_SECONDS ?= 60
+CTEST_ARGS ?=
+
+RELEASE := build/release
+PROGRAMS := pilotlight pilotlight-shim pilotlight-native-host
+EXAMPLES := $(patsubst examples/%/Makefile,%,$(wildcard examples/*/Makefile))
+SOURCES = $(shell find lib operator gateway runtime-shim cli tools tests examples -name '*.h' -o -name '*.hpp' -o -name '*.cc')
+
+.PHONY: help run test lint format format-check asan tsan bench fuzz crds examples deps deps-run deps-test programs image clean
+
+help:  ## list every entry
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' Makefile
+
+run: deps-run programs examples  ## install what is missing, build a release, serve examples/ on LISTEN (127.0.0.1:8080); Ctrl-C ends it
+	@exec $(RELEASE)/bin/pilotlight local -f examples/ --listen $(LISTEN)
+
+test: deps-test  ## build everything (release), run all tests
+	cmake --preset release -DPILOTLIGHT_TESTS=ON
+	cmake --build $(RELEASE) -j $(JOBS)
+	@$(MAKE) --no-print-directory examples
+	ctest --preset release -j $(JOBS) $(CTEST_ARGS)
+
+lint: deps-test format-check  ## clang-format and clang-tidy over our files
+	cmake --preset release -DPILOTLIGHT_TESTS=ON
+	cmake --build $(RELEASE) -j $(JOBS)
+	tools/tidy.sh $(RELEASE) $(JOBS)
+
+format-check:  ## clang-format only, changes nothing
+	@clang-format-19 --dry-run --Werror $(SOURCES)
+
+format:  ## rewrite our files with clang-format
+	clang-format-19 -i $(SOURCES)
+
+asan: deps-test  ## all tests under the address and undefined-behaviour sanitizers
+	cmake --preset debug
+	cmake --build build/debug -j $(JOBS)
+	@$(MAKE) --no-print-directory examples
+	ctest --preset debug -j $(JOBS) $(CTEST_ARGS)
+
+tsan: deps-test  ## all tests under the thread sanitizer
+	cmake --preset tsan
+	cmake --build build/tsan -j $(JOBS)
+	@$(MAKE) --no-print-directory examples
+	ctest --preset tsan -j $(JOBS) $(CTEST_ARGS)
+
+bench: deps-run programs examples  ## measure cold starts and idle memory; results in build/bench/
+	python3 tests/bench/run.py --bin $(RELEASE)/bin
+
+fuzz: deps-test  ## every fuzz target for FUZZ_SECONDS (60)
+	cmake --preset fuzz
+	cmake --build build/fuzz -j $(JOBS) --target tests/fuzz/all
+	tools/fuzz.sh build/fuzz/bin $(FUZZ_SECONDS)
+
+crds: deps-run  ## regenerate crds/ and docs/reference.md from lib/api
+	@test -f $(RELEASE)/build.ninja || cmake --preset release -DPILOTLIGHT_TESTS=OFF
+	cmake --build $(RELEASE) -j $(JOBS) --target crdgen
+	$(RELEASE)/bin/crdgen .
+
+examples:  ## build the examples that need it
+	@for example in $(EXAMPLES); do $(MAKE) --no-print-directory -C examples/$$example; done
+
+deps: deps-run deps-test  ## install all packages of all entries (apt; sudo when not root)
+
+deps-run:
+	@tools/deps.sh run
+
+deps-test:
+	@tools/deps.sh run test
+
+# A tree that already has its tests configured keeps them: only the programs are built here.
+programs: deps-run
+	@test -f $(RELEASE)/build.ninja || cmake --preset release -DPILOTLIGHT_TESTS=OFF
+	cmake --build $(RELEASE) -j $(JOBS) --target $(PROGRAMS)
+
+image:  ## build the images pilotlight and pilotlight/shim (docker or buildah)
+	tools/image.sh
+
+clean:  ## remove what was built
+	rm -rf build
+	@for example in $(EXAMPLES); do $(MAKE) --no-print-directory -C examples/$$example clean; done

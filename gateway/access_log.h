@@ -19,7 +19,7 @@ class LogWriter {
  public:
   using Sink = std::function<void(std::string_view line)>;
   explicit LogWriter(Sink sink, std::size_t maxBytes = 1 << 20);
-  ~LogWriter();                              ///< writes what is left
+  ~LogWriter();  ///< writes what is left
   /// One line without its end. Dropped and counted when the buffer is full.
   void write(std::string_view line);
   std::uint64_t dropped() const;
@@ -30,10 +30,10 @@ class LogWriter {
   const std::size_t maxBytes_;
   mutable std::mutex mutex_;
   std::condition_variable wake_;
-  std::string pending_;                      // lines with their ends; guarded by mutex_, as all below
+  std::string pending_;  // lines with their ends; guarded by mutex_, as all below
   std::uint64_t dropped_ = 0;
   bool stopping_ = false;
-  std::thread thread_;                       // last: it uses the rest
+  std::thread thread_;  // last: it uses the rest
 };
 
 }  // namespace pilotlight::gateway

@@ -5,7 +5,9 @@
 namespace pilotlight::gateway {
 
 namespace {
-core::TimePoint steadyNow() { return std::chrono::steady_clock::now(); }
+core::TimePoint steadyNow() {
+  return std::chrono::steady_clock::now();
+}
 }  // namespace
 
 void FunctionCounters::Histogram::observe(std::chrono::nanoseconds value) {
@@ -173,7 +175,8 @@ core::FunctionLoad FunctionEntry::load(core::TimePoint now) const {
   core::FunctionLoad load;
   load.namespace_ = key_.namespace_;
   load.name = key_.name;
-  if (const FunctionCounters* counts = countersIfAny()) load.requests = static_cast<std::int64_t>(counts->requests.load(std::memory_order_relaxed));
+  if (const FunctionCounters* counts = countersIfAny())
+    load.requests = static_cast<std::int64_t>(counts->requests.load(std::memory_order_relaxed));
   std::lock_guard lock(mutex_);
   load.inFlight = admission_.inFlight();
   load.queued = admission_.queued();

@@ -39,10 +39,10 @@ struct FunctionCounters {
     std::atomic<std::uint64_t> micros{0};
     void observe(std::chrono::nanoseconds value);
   };
-  std::array<std::atomic<std::uint64_t>, 500> byStatus{};       // index: status - 100
+  std::array<std::atomic<std::uint64_t>, 500> byStatus{};  // index: status - 100
   Histogram duration, queueWait, coldStart;
   std::atomic<std::uint64_t> requests{0}, retries{0}, upstreamFailures{0}, clientGone{0};
-  std::array<std::atomic<std::uint64_t>, 3> rejected{};         // by Limit
+  std::array<std::atomic<std::uint64_t>, 3> rejected{};  // by Limit
 };
 
 enum class Limit { queueRequests, queueBytes, queueWait };
@@ -50,7 +50,7 @@ enum class Limit { queueRequests, queueBytes, queueWait };
 /// A request that can be given a slot; its owner runs on `loop`.
 struct SlotTaker : core::Waiter {
   virtual net::Loop& ownerLoop() = 0;
-  virtual void onGrant(Upstream& upstream) = 0;                 ///< on ownerLoop()
+  virtual void onGrant(Upstream& upstream) = 0;  ///< on ownerLoop()
 
  protected:
   ~SlotTaker() = default;
@@ -61,7 +61,7 @@ class FunctionEntry {
   FunctionEntry(kube::Key key) : key_(std::move(key)) {}
 
   const kube::Key& key() const { return key_; }
-  FunctionCounters& counters();                                 ///< made on first use: idle functions cost little
+  FunctionCounters& counters();  ///< made on first use: idle functions cost little
   const FunctionCounters* countersIfAny() const { return counters_.load(std::memory_order_acquire); }
 
   void configure(const api::FunctionRouteSpec& spec);
@@ -89,22 +89,22 @@ class FunctionEntry {
   bool leave(SlotTaker& taker, core::TimePoint now);
 
   core::FunctionLoad load(core::TimePoint now) const;
-  bool needsWake() const;                                       ///< requests wait and no replica is known
+  bool needsWake() const;  ///< requests wait and no replica is known
   /// The deployment to wake: that of the version with most weight. Empty: nothing can be woken.
   std::string wakeTarget() const;
   int replicas() const;
 
  private:
-  void applyBackend(Upstream& upstream);                        // requires mutex_
+  void applyBackend(Upstream& upstream);  // requires mutex_
   void deliver(core::TimePoint now);
-  void eraseIfDone(Upstream& upstream);                         // requires mutex_
-  Upstream* find(const std::string& uid) const;                 // requires mutex_
+  void eraseIfDone(Upstream& upstream);          // requires mutex_
+  Upstream* find(const std::string& uid) const;  // requires mutex_
 
   const kube::Key key_;
   std::atomic<FunctionCounters*> counters_{nullptr};
-  std::unique_ptr<FunctionCounters> ownedCounters_;             // written once, under mutex_
+  std::unique_ptr<FunctionCounters> ownedCounters_;  // written once, under mutex_
   mutable std::mutex mutex_;
-  core::Admission admission_;                                   // guarded by mutex_, as all below
+  core::Admission admission_;  // guarded by mutex_, as all below
   std::vector<std::unique_ptr<Upstream>> upstreams_;
   std::vector<api::RouteBackend> backends_;
 };

@@ -26,7 +26,8 @@ struct Gateway::Impl {
                     for (auto& worker : workers) worker->forget(gone);
                   },
                   [this](std::string_view message, const kube::Key& about, const std::string& error) { warn(message, about, error); }}),
-        waker(client, options.wakeRetry, [this](std::string_view message, const kube::Key& about, const std::string& error) { warn(message, about, error); }),
+        waker(client, options.wakeRetry,
+              [this](std::string_view message, const kube::Key& about, const std::string& error) { warn(message, about, error); }),
         shared{options, registry, waker, log, [this](const kube::Key& key) { demand(key); }, [this] { return metrics(); }, 0} {}
 
   void publish(std::shared_ptr<const Snapshot> snapshot) {
@@ -52,7 +53,8 @@ struct Gateway::Impl {
 
   std::string metrics() {
     const auto entries = registry.entries();
-    return renderMetrics(entries, {shared.unrouted.load(std::memory_order_relaxed), waker.patches(), log.dropped(), static_cast<std::uint64_t>(registry.watchRestarts()), entries.size()});
+    return renderMetrics(entries, {shared.unrouted.load(std::memory_order_relaxed), waker.patches(), log.dropped(),
+                                   static_cast<std::uint64_t>(registry.watchRestarts()), entries.size()});
   }
 
   const GatewayOptions options;
@@ -69,7 +71,9 @@ struct Gateway::Impl {
 
 Gateway::Gateway(kube::Client& client, GatewayOptions options) : impl_(std::make_unique<Impl>(client, std::move(options))) {}
 
-Gateway::~Gateway() { stop(std::chrono::milliseconds(0)); }
+Gateway::~Gateway() {
+  stop(std::chrono::milliseconds(0));
+}
 
 std::expected<void, std::string> Gateway::start() {
   auto open = net::listenTcp(impl_->options.listen);
@@ -82,7 +86,8 @@ std::expected<void, std::string> Gateway::start() {
   for (int i = 0; i < loops; ++i) impl_->workers.push_back(std::make_unique<Worker>(impl_->shared, i));
   impl_->started = true;
   if (!impl_->registry.start(impl_->options.syncTimeout) || !impl_->waker.start(impl_->options.syncTimeout))
-    return std::unexpected("the gateway's routes, pods and deployments were not listed within " + std::to_string(impl_->options.syncTimeout.count()) + " ms: is the API server there?");
+    return std::unexpected("the gateway's routes, pods and deployments were not listed within " +
+                           std::to_string(impl_->options.syncTimeout.count()) + " ms: is the API server there?");
   for (auto& worker : impl_->workers) worker->listen(net::Fd(dup(open->get())), net::Fd(dup(own->get())));
   return {};
 }
@@ -108,9 +113,15 @@ void Gateway::stop(std::chrono::milliseconds grace) {
   impl_->workers.clear();
 }
 
-net::Address Gateway::address() const { return impl_->address; }
-net::Address Gateway::internalAddress() const { return impl_->internalAddress; }
-std::string Gateway::metrics() const { return impl_->metrics(); }
+net::Address Gateway::address() const {
+  return impl_->address;
+}
+net::Address Gateway::internalAddress() const {
+  return impl_->internalAddress;
+}
+std::string Gateway::metrics() const {
+  return impl_->metrics();
+}
 
 std::vector<core::FunctionLoad> Gateway::loads() const {
   std::vector<core::FunctionLoad> loads;

@@ -21,12 +21,12 @@ namespace pilotlight::gateway {
 enum class AccessLog { off, errors, all };
 
 struct GatewayOptions {
-  std::string name = "gateway";                          ///< unique among gateways; acknowledges FunctionRoutes
+  std::string name = "gateway";  ///< unique among gateways; acknowledges FunctionRoutes
   net::Address listen{"0.0.0.0", 8080};
-  net::Address internalListen{"0.0.0.0", 8081};          ///< call-home, /metrics, /healthz
-  int loops = 0;                                         ///< event loops; 0: one per core
+  net::Address internalListen{"0.0.0.0", 8081};  ///< call-home, /metrics, /healthz
+  int loops = 0;                                 ///< event loops; 0: one per core
   AccessLog accessLog = AccessLog::errors;
-  std::function<void(std::string_view line)> log;        ///< JSON lines, from a writer thread; default stdout
+  std::function<void(std::string_view line)> log;  ///< JSON lines, from a writer thread; default stdout
   std::chrono::milliseconds connectTimeout{std::chrono::seconds(1)};
   std::chrono::milliseconds wakeRetry{std::chrono::milliseconds(500)};  ///< the wake is repeated until a replica registers
   std::chrono::milliseconds syncTimeout{std::chrono::seconds(10)};
@@ -44,7 +44,7 @@ class Gateway final : public core::LoadSource {
 
   net::Address address() const;
   net::Address internalAddress() const;
-  std::string metrics() const;                           ///< Prometheus text
+  std::string metrics() const;  ///< Prometheus text
 
   std::vector<core::FunctionLoad> loads() const override;
   void onDemand(std::function<void(const std::string& namespace_, const std::string& name)> listener) override;

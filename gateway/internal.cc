@@ -22,12 +22,15 @@ class RegisterCall final : public net::ExchangeHandler {
 
   void onBodyEnd(net::Exchange& exchange) override {
     const auto json = nlohmann::json::parse(body_, nullptr, false);
-    const auto text = [&](const char* name) { return json.is_object() && json.contains(name) && json[name].is_string() ? json[name].get<std::string>() : std::string(); };
+    const auto text = [&](const char* name) {
+      return json.is_object() && json.contains(name) && json[name].is_string() ? json[name].get<std::string>() : std::string();
+    };
     Registry::Registration registration{text("namespace"), text("pod"), text("uid"), {exchange.peer().ip, 0}};
     if (json.is_object() && json.contains("port") && json["port"].is_number_unsigned() && json["port"].get<std::uint64_t>() <= 65535)
       registration.address.port = json["port"].get<std::uint16_t>();
     if (registration.uid.empty() || registration.pod.empty() || registration.namespace_.empty() || registration.address.port == 0)
-      return exchange.respond(400, "application/json", "{\"error\":\"BadRequest\",\"message\":\"namespace, pod, uid and port are needed\"}\n");
+      return exchange.respond(400, "application/json",
+                              "{\"error\":\"BadRequest\",\"message\":\"namespace, pod, uid and port are needed\"}\n");
     switch (worker_.shared().registry.registerShim(registration)) {
       case Registry::Registered::taken:
       case Registry::Registered::kept:
@@ -35,7 +38,8 @@ class RegisterCall final : public net::ExchangeHandler {
       case Registry::Registered::contradicts:
         return exchange.respond(409, "application/json", "{\"error\":\"Conflict\",\"message\":\"the API knows this pod otherwise\"}\n");
       case Registry::Registered::full:
-        return exchange.respond(503, "application/json", "{\"error\":\"ServiceUnavailable\",\"message\":\"too many unknown pods register\"}\n");
+        return exchange.respond(503, "application/json",
+                                "{\"error\":\"ServiceUnavailable\",\"message\":\"too many unknown pods register\"}\n");
     }
   }
 

@@ -29,7 +29,9 @@ class Text {
 };
 
 // Names of namespaces and functions are DNS labels: nothing to escape.
-std::string labelsOf(const FunctionEntry& entry) { return "namespace=\"" + entry.key().namespace_ + "\",function=\"" + entry.key().name + "\""; }
+std::string labelsOf(const FunctionEntry& entry) {
+  return "namespace=\"" + entry.key().namespace_ + "\",function=\"" + entry.key().name + "\"";
+}
 
 template <class Each>
 void forEach(const std::vector<std::shared_ptr<FunctionEntry>>& entries, Each each) {
@@ -37,7 +39,9 @@ void forEach(const std::vector<std::shared_ptr<FunctionEntry>>& entries, Each ea
     if (const FunctionCounters* counters = entry->countersIfAny()) each(*entry, *counters, labelsOf(*entry));
 }
 
-std::uint64_t read(const std::atomic<std::uint64_t>& value) { return value.load(std::memory_order_relaxed); }
+std::uint64_t read(const std::atomic<std::uint64_t>& value) {
+  return value.load(std::memory_order_relaxed);
+}
 
 void histogram(Text& text, const std::string& name, const std::string& labels, const FunctionCounters::Histogram& histogram) {
   std::uint64_t total = 0;
@@ -55,43 +59,59 @@ void histogram(Text& text, const std::string& name, const std::string& labels, c
 
 std::string renderMetrics(const std::vector<std::shared_ptr<FunctionEntry>>& entries, const GatewayCounts& counts) {
   Text text;
-  text.family("pilotlight_gateway_requests_total", "counter", "Requests that have ended, by status; 499: the client left before an answer.");
+  text.family("pilotlight_gateway_requests_total", "counter",
+              "Requests that have ended, by status; 499: the client left before an answer.");
   forEach(entries, [&](const FunctionEntry&, const FunctionCounters& counters, const std::string& labels) {
     for (std::size_t i = 0; i < counters.byStatus.size(); ++i)
-      if (const auto count = read(counters.byStatus[i])) text.sample("pilotlight_gateway_requests_total", labels + ",code=\"" + std::to_string(i + 100) + "\"", count);
+      if (const auto count = read(counters.byStatus[i]))
+        text.sample("pilotlight_gateway_requests_total", labels + ",code=\"" + std::to_string(i + 100) + "\"", count);
   });
   using H = FunctionCounters::Histogram;
-  const auto histograms = [&](const std::string& name, std::string_view help, const H FunctionCounters::*member) {
+  const auto histograms = [&](const std::string& name, std::string_view help, const H FunctionCounters::* member) {
     text.family(name, "histogram", help);
-    forEach(entries, [&](const FunctionEntry&, const FunctionCounters& counters, const std::string& labels) { histogram(text, name, labels, counters.*member); });
+    forEach(entries, [&](const FunctionEntry&, const FunctionCounters& counters, const std::string& labels) {
+      histogram(text, name, labels, counters.*member);
+    });
   };
-  histograms("pilotlight_gateway_request_duration_seconds", "From the end of the request's head to the end of the answer.", &FunctionCounters::duration);
-  histograms("pilotlight_gateway_queue_wait_seconds", "Time that requests were held before they went to a replica.", &FunctionCounters::queueWait);
-  histograms("pilotlight_gateway_cold_start_seconds", "From a request that found no replica to the first byte of its answer.", &FunctionCounters::coldStart);
+  histograms("pilotlight_gateway_request_duration_seconds", "From the end of the request's head to the end of the answer.",
+             &FunctionCounters::duration);
+  histograms("pilotlight_gateway_queue_wait_seconds", "Time that requests were held before they went to a replica.",
+             &FunctionCounters::queueWait);
+  histograms("pilotlight_gateway_cold_start_seconds", "From a request that found no replica to the first byte of its answer.",
+             &FunctionCounters::coldStart);
   text.family("pilotlight_gateway_rejected_total", "counter", "Requests refused by a limit.");
   forEach(entries, [&](const FunctionEntry&, const FunctionCounters& counters, const std::string& labels) {
     static constexpr const char* kNames[] = {"queue.requests", "queue.bytes", "queue.wait"};
-    for (std::size_t i = 0; i < counters.rejected.size(); ++i) text.sample("pilotlight_gateway_rejected_total", labels + ",limit=\"" + kNames[i] + "\"", read(counters.rejected[i]));
+    for (std::size_t i = 0; i < counters.rejected.size(); ++i)
+      text.sample("pilotlight_gateway_rejected_total", labels + ",limit=\"" + kNames[i] + "\"", read(counters.rejected[i]));
   });
-  const auto plain = [&](const std::string& name, std::string_view help, const std::atomic<std::uint64_t> FunctionCounters::*member) {
+  const auto plain = [&](const std::string& name, std::string_view help, const std::atomic<std::uint64_t> FunctionCounters::* member) {
     text.family(name, "counter", help);
-    forEach(entries, [&](const FunctionEntry&, const FunctionCounters& counters, const std::string& labels) { text.sample(name, labels, read(counters.*member)); });
+    forEach(entries, [&](const FunctionEntry&, const FunctionCounters& counters, const std::string& labels) {
+      text.sample(name, labels, read(counters.*member));
+    });
   };
   plain("pilotlight_gateway_retries_total", "Attempts after the first.", &FunctionCounters::retries);
   plain("pilotlight_gateway_upstream_failures_total", "Connections to replicas that failed or broke.", &FunctionCounters::upstreamFailures);
-  plain("pilotlight_gateway_client_gone_total", "Requests whose client left before the answer was complete.", &FunctionCounters::clientGone);
-  const auto gauge = [&](const std::string& name, std::string_view help, int core::FunctionLoad::*member) {
+  plain("pilotlight_gateway_client_gone_total", "Requests whose client left before the answer was complete.",
+        &FunctionCounters::clientGone);
+  const auto gauge = [&](const std::string& name, std::string_view help, int core::FunctionLoad::* member) {
     text.family(name, "gauge", help);
-    forEach(entries, [&](const FunctionEntry& entry, const FunctionCounters&, const std::string& labels) { text.sample(name, labels, entry.load(std::chrono::steady_clock::now()).*member); });
+    forEach(entries, [&](const FunctionEntry& entry, const FunctionCounters&, const std::string& labels) {
+      text.sample(name, labels, entry.load(std::chrono::steady_clock::now()).*member);
+    });
   };
   gauge("pilotlight_gateway_in_flight", "Requests at a replica.", &core::FunctionLoad::inFlight);
   gauge("pilotlight_gateway_queued", "Requests held.", &core::FunctionLoad::queued);
   text.family("pilotlight_gateway_replicas", "gauge", "Replicas that requests are sent to.");
-  forEach(entries, [&](const FunctionEntry& entry, const FunctionCounters&, const std::string& labels) { text.sample("pilotlight_gateway_replicas", labels, entry.replicas()); });
+  forEach(entries, [&](const FunctionEntry& entry, const FunctionCounters&, const std::string& labels) {
+    text.sample("pilotlight_gateway_replicas", labels, entry.replicas());
+  });
   text.single("pilotlight_gateway_functions", "gauge", "Functions known.", counts.functions);
   text.single("pilotlight_gateway_unrouted_total", "counter", "Requests that no function's route took.", counts.unrouted);
   text.single("pilotlight_gateway_wake_patches_total", "counter", "Deployments raised from zero.", counts.wakePatches);
-  text.single("pilotlight_gateway_access_log_dropped_total", "counter", "Log lines dropped because the writer was behind.", counts.accessLogDropped);
+  text.single("pilotlight_gateway_access_log_dropped_total", "counter", "Log lines dropped because the writer was behind.",
+              counts.accessLogDropped);
   text.single("pilotlight_gateway_watch_restarts_total", "counter", "Relists of routes or pods after the first.", counts.watchRestarts);
   return std::move(text.out);
 }

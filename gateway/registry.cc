@@ -31,7 +31,9 @@ bool ended(const kube::Object& pod) {
   return pod.deleting() || phase == "Failed" || phase == "Succeeded";
 }
 
-kube::Key functionOf(const kube::Object& pod) { return {pod.namespace_(), pod.label(api::kLabelFunction)}; }
+kube::Key functionOf(const kube::Object& pod) {
+  return {pod.namespace_(), pod.label(api::kLabelFunction)};
+}
 
 std::int64_t versionOf(const kube::Object& pod) {
   const std::string& text = pod.label(api::kLabelVersion);
@@ -43,12 +45,18 @@ std::int64_t versionOf(const kube::Object& pod) {
 }  // namespace
 
 Registry::Registry(kube::Client& client, std::string gatewayName, Hooks hooks)
-    : client_(client), gatewayName_(std::move(gatewayName)), hooks_(std::move(hooks)), routes_(client, kube::resources::functionRoutes), pods_(client, kube::resources::pods, podOptions()) {
+    : client_(client),
+      gatewayName_(std::move(gatewayName)),
+      hooks_(std::move(hooks)),
+      routes_(client, kube::resources::functionRoutes),
+      pods_(client, kube::resources::pods, podOptions()) {
   routes_.addHandler([this](const kube::Object& before, const kube::Object& after) { onRoute(before, after); });
   pods_.addHandler([this](const kube::Object& before, const kube::Object& after) { onPod(before, after); });
 }
 
-Registry::~Registry() { stop(); }
+Registry::~Registry() {
+  stop();
+}
 
 bool Registry::start(std::chrono::milliseconds syncTimeout) {
   thread_ = std::thread([this] { run(); });
@@ -138,7 +146,9 @@ void Registry::rebuild() {
     {
       std::lock_guard lock(mutex_);
       const auto state = routeStates_.find(key);
-      if (stopping_ || state == routeStates_.end() || state->second.route != route || state->second.acknowledged == route->metadata.generation) continue;
+      if (stopping_ || state == routeStates_.end() || state->second.route != route ||
+          state->second.acknowledged == route->metadata.generation)
+        continue;
       state->second.acknowledged = route->metadata.generation;
     }
     acknowledge(*route);
@@ -158,7 +168,8 @@ void Registry::acknowledge(const api::FunctionRoute& route) {
   if (applied || applied.error().code == kube::ErrorCode::notFound) return;
   hooks_.log("FunctionRoute not acknowledged; trying again", {route.metadata.namespace_, route.metadata.name}, applied.error().message);
   std::lock_guard lock(mutex_);
-  if (const auto state = routeStates_.find({route.metadata.namespace_, route.metadata.name}); state != routeStates_.end()) state->second.acknowledged = 0;
+  if (const auto state = routeStates_.find({route.metadata.namespace_, route.metadata.name}); state != routeStates_.end())
+    state->second.acknowledged = 0;
   dirty_ = !stopping_;
 }
 
@@ -227,7 +238,8 @@ Registry::Registered Registry::registerShim(const Registration& registration) {
     }
   }
   const std::string& ip = pod.stringAt("/status/podIP");
-  if (pod.name() != registration.pod || pod.namespace_() != registration.namespace_ || (!ip.empty() && ip != registration.address.ip)) return Registered::contradicts;
+  if (pod.name() != registration.pod || pod.namespace_() != registration.namespace_ || (!ip.empty() && ip != registration.address.ip))
+    return Registered::contradicts;
   if (ended(pod)) return Registered::contradicts;
   markUp(pod, registration.address);
   return Registered::taken;

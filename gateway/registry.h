@@ -38,7 +38,7 @@ class Registry {
 
   struct Registration {
     std::string namespace_, pod, uid;
-    net::Address address;                       ///< ip from the TCP peer, port as told
+    net::Address address;  ///< ip from the TCP peer, port as told
   };
   enum class Registered { taken, kept, contradicts, full };
   /// A shim says that it listens. `kept`: the pod is not known yet; used as soon as it is.
@@ -54,7 +54,7 @@ class Registry {
   using Clock = std::chrono::steady_clock;
   struct RouteState {
     std::shared_ptr<const api::FunctionRoute> route;
-    std::int64_t acknowledged = 0;              // generation
+    std::int64_t acknowledged = 0;  // generation
   };
   struct Pending {
     Registration registration;
@@ -70,10 +70,10 @@ class Registry {
   void onPod(const kube::Object& before, const kube::Object& after);
   void rebuild();
   void acknowledge(const api::FunctionRoute& route);
-  std::shared_ptr<FunctionEntry> entryOf(const kube::Key& key);   // requires mutex_
-  void dropEntryIfUnused(const kube::Key& key);                   // requires mutex_
+  std::shared_ptr<FunctionEntry> entryOf(const kube::Key& key);  // requires mutex_
+  void dropEntryIfUnused(const kube::Key& key);                  // requires mutex_
   void markUp(const kube::Object& pod, const net::Address& address);
-  std::vector<Resume> dueResumes(Clock::time_point now);          // requires mutex_
+  std::vector<Resume> dueResumes(Clock::time_point now);  // requires mutex_
 
   kube::Client& client_;
   const std::string gatewayName_;
@@ -81,10 +81,10 @@ class Registry {
   kube::Informer routes_, pods_;
   mutable std::mutex mutex_;
   std::condition_variable wake_;
-  std::map<kube::Key, std::shared_ptr<FunctionEntry>> entries_;   // guarded by mutex_, as all below
+  std::map<kube::Key, std::shared_ptr<FunctionEntry>> entries_;  // guarded by mutex_, as all below
   std::map<kube::Key, RouteState> routeStates_;
   std::map<std::string, kube::Object> podsByUid_;
-  std::map<std::string, Pending> pending_;                        // by uid
+  std::map<std::string, Pending> pending_;  // by uid
   std::multimap<Clock::time_point, Resume> resumes_;
   bool dirty_ = false, building_ = false, stopping_ = false;
   std::thread thread_;

@@ -10,8 +10,8 @@ namespace pilotlight::gateway {
 
 namespace {
 
-constexpr std::size_t kReplayBytes = 64 * 1024;                  // of a body, kept for another attempt
-constexpr std::chrono::milliseconds kTimeoutSlack{250};          // the shim tells the timeout itself; this is the backstop
+constexpr std::size_t kReplayBytes = 64 * 1024;          // of a body, kept for another attempt
+constexpr std::chrono::milliseconds kTimeoutSlack{250};  // the shim tells the timeout itself; this is the backstop
 constexpr std::chrono::milliseconds kMaxBackOff{100};
 
 bool isIdempotent(std::string_view method) {
@@ -29,7 +29,9 @@ std::int64_t heldBytes(const net::RequestHead& head) {
 
 Session::Session(Worker& worker) : worker_(worker), timer_([this] { onDeadline(); }) {}
 
-net::Loop& Session::ownerLoop() { return worker_.loop(); }
+net::Loop& Session::ownerLoop() {
+  return worker_.loop();
+}
 
 net::ExchangeHandler* Session::begin(net::Exchange& exchange, std::shared_ptr<const Snapshot> snapshot, const core::RouteMatch& match) {
   snapshot_ = std::move(snapshot);
@@ -59,7 +61,8 @@ void Session::acquire(const Upstream* avoid) {
   if (taken.join == core::Admission::Join::tooManyRequests)
     return reject(Limit::queueRequests, 429, "queue.requests", "as many requests wait as spec.concurrency.queue.requests allows");
   if (taken.join == core::Admission::Join::tooManyBytes)
-    return reject(Limit::queueBytes, 429, "queue.bytes", "the requests that wait hold as many bytes as spec.concurrency.queue.bytes allows");
+    return reject(Limit::queueBytes, 429, "queue.bytes",
+                  "the requests that wait hold as many bytes as spec.concurrency.queue.bytes allows");
   exchange_->pauseBody();
   setDeadline(arrived_ + queueWait_);
   if (entry_->replicas() == 0) {
@@ -164,7 +167,8 @@ void Session::onHead(const net::ResponseHead& head) {
   net::Header headers[net::Headers::kMax + 4];
   const std::size_t count = buildResponse(head, headers);
   net::ResponseBody body{head.body == net::BodyKind::untilClose ? net::BodyKind::chunked : head.body, head.length};
-  if (head.body == net::BodyKind::none && head.headers.get("content-length") && head.status != 204 && head.status >= 200) body = {net::BodyKind::length, head.length};
+  if (head.body == net::BodyKind::none && head.headers.get("content-length") && head.status != 204 && head.status >= 200)
+    body = {net::BodyKind::length, head.length};
   exchange_->sendHead(head.status, head.reason, {headers, count}, body);
 }
 
@@ -184,7 +188,9 @@ void Session::onWritable() {
   if (exchange_) exchange_->resumeBody();
 }
 
-bool Session::replayable() const { return !replayLost_; }
+bool Session::replayable() const {
+  return !replayLost_;
+}
 
 bool Session::mayResend(net::ClientFailure failure) const {
   if (failure == net::ClientFailure::connect) return true;
@@ -205,14 +211,17 @@ void Session::onFailure(net::ClientFailure failure) {
     worker_.shared().registry.resumeLater(sharedEntry(), upstream_->uid, entry_->suspend(*upstream_, true));
   if (mayResend(failure) || (nothingSent && replayable())) return again(upstream_);
   releaseSlot();
-  fail(502, "BadGateway", "", "the replica closed the connection before answering (" + std::string(net::toString(failure)) + "); the request may have run");
+  fail(502, "BadGateway", "",
+       "the replica closed the connection before answering (" + std::string(net::toString(failure)) + "); the request may have run");
 }
 
 void Session::again(const Upstream* avoid) {
   entry_->counters().retries.fetch_add(1, std::memory_order_relaxed);
   releaseSlot();
   exchange_->pauseBody();
-  if (!replayable()) return fail(503, "ServiceUnavailable", "", "the replica refused the request after more of its body was sent than is kept for another attempt");
+  if (!replayable())
+    return fail(503, "ServiceUnavailable", "",
+                "the replica refused the request after more of its body was sent than is kept for another attempt");
   if (attempts_ < 3) return acquire(avoid);
   state_ = State::backingOff;
   const auto delay = std::min<std::chrono::milliseconds>(kMaxBackOff, std::chrono::milliseconds(1LL << std::min(attempts_ - 3, 7)));

@@ -69,7 +69,7 @@ class Session final : public SlotTaker, public net::ExchangeHandler, public net:
   bool mayResend(net::ClientFailure failure) const;
   void record(bool complete);
   void writeAccessLog(bool complete, int status, Clock::time_point now);  // session_headers.cc
-  void finish();                    // back to the pool
+  void finish();                                                          // back to the pool
 
   // session_headers.cc
   std::size_t buildRequest(std::span<net::Header> out, Clock::time_point deadline);
@@ -81,9 +81,9 @@ class Session final : public SlotTaker, public net::ExchangeHandler, public net:
   net::Exchange* exchange_ = nullptr;
   std::shared_ptr<const Snapshot> snapshot_;  // keeps entry_ and the names in match_, whatever routes come later
   FunctionEntry* entry_ = nullptr;
-  Upstream* upstream_ = nullptr;    // its slot is ours
+  Upstream* upstream_ = nullptr;  // its slot is ours
   net::ClientCall* call_ = nullptr;
-  core::RouteMatch match_;          // views into the exchange's head and the snapshot
+  core::RouteMatch match_;  // views into the exchange's head and the snapshot
   std::chrono::milliseconds queueWait_{0};
   api::Retry retry_ = api::Retry::never;
   bool bodyEnded_ = false, replayLost_ = false, coldStart_ = false;
@@ -91,7 +91,7 @@ class Session final : public SlotTaker, public net::ExchangeHandler, public net:
   int status_ = 0;
   std::int64_t version_ = 0;
   Clock::time_point arrived_{}, dispatched_{}, firstByte_{};
-  std::string replay_;              // body sent so far, for another attempt; empty for most requests
+  std::string replay_;  // body sent so far, for another attempt; empty for most requests
   net::Timer timer_;
   Clock::time_point deadline_ = Clock::time_point::max();
   std::array<char, 36> requestId_{};

@@ -29,12 +29,15 @@ bool listed(std::string_view connection, std::string_view name) {
   return false;
 }
 
-bool isConnection(std::string_view name) { return name.size() == 10 && net::equalsIgnoreCase(name, "connection"); }
+bool isConnection(std::string_view name) {
+  return name.size() == 10 && net::equalsIgnoreCase(name, "connection");
+}
 
 /// Whether some Connection field names more than close or keep-alive, so that each field must be looked up.
 bool namesFields(const net::Headers& headers) {
   for (const net::Header& field : headers)
-    if (isConnection(field.name) && !net::equalsIgnoreCase(field.value, "close") && !net::equalsIgnoreCase(field.value, "keep-alive")) return true;
+    if (isConnection(field.name) && !net::equalsIgnoreCase(field.value, "close") && !net::equalsIgnoreCase(field.value, "keep-alive"))
+      return true;
   return false;
 }
 
@@ -112,7 +115,8 @@ std::size_t Session::buildRequest(std::span<net::Header> out, Clock::time_point 
   out[count++] = {contract::kHeaderDeadline, {deadlineText_.data(), static_cast<std::size_t>(written.ptr - deadlineText_.data())}};
   // Names are joined in one buffer first, so that its growth can't move a view already taken.
   parameterNames_.clear();
-  for (std::size_t i = 0; i < match_.parameterCount; ++i) parameterNames_.append(contract::kHeaderParamPrefix).append(match_.parameters[i].name);
+  for (std::size_t i = 0; i < match_.parameterCount; ++i)
+    parameterNames_.append(contract::kHeaderParamPrefix).append(match_.parameters[i].name);
   std::size_t at = 0;
   for (std::size_t i = 0; i < match_.parameterCount; ++i) {
     const std::size_t size = std::string_view(contract::kHeaderParamPrefix).size() + match_.parameters[i].name.size();
@@ -126,7 +130,8 @@ std::size_t Session::buildResponse(const net::ResponseHead& head, std::span<net:
   std::size_t count = 0;
   const bool named = namesFields(head.headers);
   for (const net::Header& field : head.headers) {
-    if (isReframed(field.name) || net::isHopByHop(field.name) || isOurs(field.name) || (named && endsHere(head.headers, field.name))) continue;
+    if (isReframed(field.name) || net::isHopByHop(field.name) || isOurs(field.name) || (named && endsHere(head.headers, field.name)))
+      continue;
     out[count++] = field;
   }
   out[count++] = {contract::kHeaderRequestId, requestIdView_};
@@ -135,7 +140,9 @@ std::size_t Session::buildResponse(const net::ResponseHead& head, std::span<net:
 
 void Session::writeAccessLog(bool complete, int status, Clock::time_point now) {
   std::string& line = worker_.scratch();
-  const auto millis = [](Clock::duration duration) { return std::to_string(std::chrono::duration_cast<std::chrono::microseconds>(duration).count() / 1000.0); };
+  const auto millis = [](Clock::duration duration) {
+    return std::to_string(std::chrono::duration_cast<std::chrono::microseconds>(duration).count() / 1000.0);
+  };
   timespec time{};
   clock_gettime(CLOCK_REALTIME, &time);
   tm parts{};
@@ -157,7 +164,10 @@ void Session::writeAccessLog(bool complete, int status, Clock::time_point now) {
   line.append(",\"duration_ms\":").append(millis(now - arrived_));
   line.append(",\"queue_ms\":").append(millis(dispatched_ == Clock::time_point{} ? now - arrived_ : dispatched_ - arrived_));
   line.append(",\"cold_start\":").append(coldStart_ ? "true" : "false").append(",\"attempts\":").append(std::to_string(attempts_));
-  line.append(",\"bytes_in\":").append(std::to_string(exchange_->bytesReceived())).append(",\"bytes_out\":").append(std::to_string(exchange_->bytesSent()));
+  line.append(",\"bytes_in\":")
+      .append(std::to_string(exchange_->bytesReceived()))
+      .append(",\"bytes_out\":")
+      .append(std::to_string(exchange_->bytesSent()));
   line += ",\"remote\":";
   appendJsonString(line, exchange_->peer().ip);
   line += ",\"request_id\":";

@@ -12,7 +12,7 @@ namespace pilotlight::gateway {
 
 struct Snapshot {
   std::vector<std::shared_ptr<const api::FunctionRoute>> routes;
-  std::vector<std::shared_ptr<FunctionEntry>> entries;   // same index
+  std::vector<std::shared_ptr<FunctionEntry>> entries;  // same index
   core::RouteTable table;
 };
 

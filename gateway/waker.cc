@@ -19,7 +19,9 @@ kube::InformerOptions ours() {
 Waker::Waker(kube::Client& client, std::chrono::milliseconds repeat, Log log)
     : client_(client), repeat_(repeat), log_(std::move(log)), deployments_(client, kube::resources::deployments, ours()) {}
 
-Waker::~Waker() { stop(); }
+Waker::~Waker() {
+  stop();
+}
 
 bool Waker::start(std::chrono::milliseconds syncTimeout) {
   deployments_.start();
@@ -87,7 +89,8 @@ void Waker::raise(const FunctionEntry& entry) {
       patches_.fetch_add(1, std::memory_order_relaxed);
       return;
     }
-    if (raised.error().code != kube::ErrorCode::conflict) return log_("function can't be woken; trying again", entry.key(), raised.error().message);
+    if (raised.error().code != kube::ErrorCode::conflict)
+      return log_("function can't be woken; trying again", entry.key(), raised.error().message);
   }
 }
 

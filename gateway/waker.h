@@ -34,7 +34,7 @@ class Waker {
   kube::Client& client_;
   const std::chrono::milliseconds repeat_;
   const Log log_;
-  kube::Informer deployments_;      // saves a read per wake; a conflict reads afresh
+  kube::Informer deployments_;  // saves a read per wake; a conflict reads afresh
   std::atomic<std::uint64_t> patches_{0};
   std::mutex mutex_;
   std::condition_variable changed_;

@@ -14,7 +14,9 @@ Worker::Worker(Shared& shared, int index) : shared_(shared), publicFront_(*this,
   thread_ = std::thread([this] { loop_.run(); });
 }
 
-Worker::~Worker() { stop(); }
+Worker::~Worker() {
+  stop();
+}
 
 void Worker::listen(net::Fd publicListener, net::Fd internalListener) {
   // std::function must be copyable, hence plain descriptors.
@@ -38,9 +40,7 @@ void Worker::forget(const net::Address& address) {
 }
 
 void Worker::drain(std::function<void()> done) {
-  loop_.post([this, done = std::move(done)] {
-    publicServer_->drain([this, done] { internalServer_->drain(done); });
-  });
+  loop_.post([this, done = std::move(done)] { publicServer_->drain([this, done] { internalServer_->drain(done); }); });
 }
 
 void Worker::stop() {
@@ -64,7 +64,9 @@ Session& Worker::takeSession() {
   return *session;
 }
 
-void Worker::giveSession(Session& session) { spare_.push_back(&session); }
+void Worker::giveSession(Session& session) {
+  spare_.push_back(&session);
+}
 
 net::ExchangeHandler* Worker::Front::onRequest(net::Exchange& exchange) {
   if (!external_) {
@@ -72,7 +74,8 @@ net::ExchangeHandler* Worker::Front::onRequest(net::Exchange& exchange) {
     if (path.starts_with(kOwnPrefix)) return answerInternal(worker_, exchange);
     // Unless some function has this host: then the path is its own.
     const bool own = path == "/metrics" || path == "/healthz" || path == "/readyz";
-    if (own && worker_.snapshot_->table.match(exchange.head().host, path, exchange.head().method).outcome == core::RouteMatch::Outcome::noHost)
+    if (own &&
+        worker_.snapshot_->table.match(exchange.head().host, path, exchange.head().method).outcome == core::RouteMatch::Outcome::noHost)
       return answerInternal(worker_, exchange);
   }
   return worker_.route(exchange, external_);
@@ -86,7 +89,8 @@ net::ExchangeHandler* Worker::route(net::Exchange& exchange, bool external) {
   else
     match = snapshot_->table.match(head.host, head.path, head.method);
   if (match.path.starts_with(kOwnPrefix)) match.outcome = core::RouteMatch::Outcome::noPath;  // the shim's, behind a local prefix
-  if (match.outcome == core::RouteMatch::Outcome::found && external && snapshot_->routes[match.route]->spec.visibility == api::Visibility::cluster)
+  if (match.outcome == core::RouteMatch::Outcome::found && external &&
+      snapshot_->routes[match.route]->spec.visibility == api::Visibility::cluster)
     match.outcome = core::RouteMatch::Outcome::noHost;
   if (match.outcome != core::RouteMatch::Outcome::found) {
     refuseUnrouted(exchange, match);

@@ -26,7 +26,7 @@ struct Shared {
   Registry& registry;
   Waker& waker;
   LogWriter& accessLog;
-  std::function<void(const kube::Key&)> demand;     ///< any thread
+  std::function<void(const kube::Key&)> demand;  ///< any thread
   std::function<std::string()> metrics;
   std::atomic<std::uint64_t> unrouted{0};
 };
@@ -36,11 +36,11 @@ class Worker {
   Worker(Shared& shared, int index);
   ~Worker();
 
-  void listen(net::Fd publicListener, net::Fd internalListener);  // any thread, once
+  void listen(net::Fd publicListener, net::Fd internalListener);                       // any thread, once
   void publish(std::shared_ptr<const Snapshot> snapshot, std::function<void()> done);  // any thread
-  void forget(const net::Address& address);                      // any thread
-  void drain(std::function<void()> done);                        // any thread
-  void stop();                                                   // any thread; joins
+  void forget(const net::Address& address);                                            // any thread
+  void drain(std::function<void()> done);                                              // any thread
+  void stop();                                                                         // any thread; joins
 
   net::Loop& loop() { return loop_; }
   net::ClientPool& pool() { return *pool_; }

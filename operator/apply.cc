@@ -141,8 +141,34 @@ kube::Result<void> Applier::applyRoute(const Gathered& gathered, const core::Pla
   if (gathered.observed.route && core::sameRoute(*gathered.observed.route, plan.route)) {
     return {};
   }
+  if (auto confirmed = confirmTargets(gathered, plan); !confirmed) {
+    return confirmed;
+  }
   const std::string version = gathered.route ? gathered.route.resourceVersion() : "";
   return ignoreValue(applyOver(resources::functionRoutes, api::write(plan.route), version));
+}
+
+// A shift of traffic rests on the replicas of the version that gets it: what the cache says of them is read once more, since
+// an own write that scaled it down may not have come back yet.
+kube::Result<void> Applier::confirmTargets(const Gathered& gathered, const core::Plan& plan) const {
+  for (const auto& backend : plan.route.spec.backends) {
+    const auto& route = gathered.observed.route;
+    const bool serves =
+        route && std::ranges::find(route->spec.backends, backend.version, &api::RouteBackend::version) != route->spec.backends.end();
+    const auto known = gathered.deployments.find(backend.deployment);
+    if (serves || known == gathered.deployments.end() || !known->second) {
+      continue;
+    }
+    const auto fresh = client_.get(resources::deployments, known->second.key());
+    if (!fresh) {
+      return std::unexpected(fresh.error());
+    }
+    if (fresh->intAt("/spec/replicas", 1) < known->second.intAt("/spec/replicas", 1)) {
+      return std::unexpected(kube::Error{kube::ErrorCode::conflict, "shift traffic to deployment " + fresh->key().toString() +
+                                                                        ": it has fewer replicas than the cache says"});
+    }
+  }
+  return {};
 }
 
 kube::Result<void> Applier::removeVersions(const Gathered& gathered, const core::Plan& plan) const {

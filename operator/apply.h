@@ -31,6 +31,7 @@ class Applier {
   kube::Result<void> applyDeployments(Gathered& gathered, const core::Plan& plan) const;
   kube::Result<void> applyScale(const Gathered& gathered, const core::Plan& plan) const;
   kube::Result<void> applyRoute(const Gathered& gathered, const core::Plan& plan) const;
+  kube::Result<void> confirmTargets(const Gathered& gathered, const core::Plan& plan) const;
   kube::Result<void> removeVersions(const Gathered& gathered, const core::Plan& plan) const;
 
   /// Creates, or applies over `cached`; alreadyExists when something that is not the Function's has the name.

@@ -190,6 +190,7 @@ void HttpInvoker::onStarted() {
 }
 
 void HttpInvoker::onAnswers() {
+  process_.settled();
   metrics_.handlerStarted(net::Clock::now() - started_);
   onReadiness_(true);
   log_.info("handler answers",

@@ -20,6 +20,7 @@ class HttpInvoker final : public Invoker {
   std::unique_ptr<Invocation> invoke(Call& call) override;
   void stop(net::Clock::time_point deadline, std::function<void()> done) override;
   void signal(int number) { process_.signal(number); }
+  int exitCode() const { return process_.exitCode(); }  ///< of the shim, once the loop has stopped
 
  private:
   class Proxied;

@@ -10,6 +10,7 @@
 #include "runtime-shim/descendants.h"
 #include "runtime-shim/exec_invoker.h"
 #include "runtime-shim/http_invoker.h"
+#include "runtime-shim/install.h"
 #include "runtime-shim/lifecycle.h"
 #include "runtime-shim/supervisor.h"
 
@@ -18,6 +19,7 @@ namespace {
 
 constexpr char kUsage[] =
     "usage: pilotlight-shim [--runtime native|http|exec] [--listen ip:port] -- handler [argument...]\n"
+    "       pilotlight-shim --install folder\n"
     "Further settings are environment variables: PILOTLIGHT_CONCURRENCY, PILOTLIGHT_TIMEOUT_MS, PILOTLIGHT_GRACE_MS, ...\n";
 
 constexpr std::chrono::seconds kKillTime{5};
@@ -58,8 +60,8 @@ struct Process {
   Metrics metrics;
 };
 
-template <class Start, class Terminate, class Pass>
-[[noreturn]] void run(Process& process, Start start, Terminate terminate, Pass pass) {
+template <class Start, class Terminate, class Pass, class ExitCode>
+[[noreturn]] void run(Process& process, Start start, Terminate terminate, Pass pass, ExitCode exitCode) {
   // Before anything is started: a signal that found us without handlers would end us and leave what we started.
   Signals signals(process.loop, {SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2},
                   [&](int signal) { dispatch(signal, process.config, process.children, terminate, pass); });
@@ -68,32 +70,34 @@ template <class Start, class Terminate, class Pass>
     process.loop.run();
   }
   // No unwinding: requests may be left in mid-air, and the end of the process is the end of all of it.
-  ::_exit(end(0));
+  ::_exit(end(exitCode()));
 }
 
-template <class AnyInvoker, class Pass>
-[[noreturn]] void serve(Process& process, AnyInvoker& invoker, net::Fd listener, Pass pass) {
+template <class AnyInvoker, class Pass, class ExitCode>
+[[noreturn]] void serve(Process& process, AnyInvoker& invoker, net::Fd listener, Pass pass, ExitCode exitCode) {
   std::uint16_t port = net::localAddress(listener.get()).port;
   FunctionServer server(process.loop, process.config, invoker, process.metrics, process.log);
   CallHome home(process.loop, process.config, port, process.log);
   Lifecycle lifecycle(process.loop, process.config, server, invoker, home, process.config.readyFd, process.log);
   server.listen(std::move(listener));
-  run(process, [&] { lifecycle.start(); }, [&] { lifecycle.terminate(); }, pass);
+  run(process, [&] { lifecycle.start(); }, [&] { lifecycle.terminate(); }, pass, exitCode);
 }
 
 [[noreturn]] void serve(Process& process, net::Fd listener) {
   switch (process.config.runtime) {
     case RuntimeKind::http: {
       HttpInvoker invoker(process.loop, process.config, process.children, process.metrics, process.log);
-      serve(process, invoker, std::move(listener), [&](int signal) { invoker.signal(signal); });
+      serve(process, invoker, std::move(listener), [&](int signal) { invoker.signal(signal); }, [&] { return invoker.exitCode(); });
     }
     case RuntimeKind::exec: {
       ExecInvoker invoker(process.loop, process.config, process.children, process.log);
-      serve(process, invoker, std::move(listener), [](int) {});
+      serve(process, invoker, std::move(listener), [](int) {}, [] { return 0; });
     }
     case RuntimeKind::native: {
       Supervisor supervisor(process.loop, process.config, std::move(listener), process.children, process.metrics, process.log);
-      run(process, [&] { supervisor.start(); }, [&] { supervisor.terminate(); }, [&](int signal) { supervisor.signal(signal); });
+      run(
+          process, [&] { supervisor.start(); }, [&] { supervisor.terminate(); }, [&](int signal) { supervisor.signal(signal); },
+          [&] { return supervisor.exitCode(); });
     }
   }
 }
@@ -126,6 +130,11 @@ int main(int argc, char** argv) {
   if (argc == 2 && std::strcmp(argv[1], "--version") == 0) {
     std::puts("pilotlight-shim " PILOTLIGHT_VERSION);
     return 0;
+  }
+  if (argc == 3 && std::strcmp(argv[1], "--install") == 0) {
+    auto installed = install(argv[2]);
+    if (!installed) std::fprintf(stderr, "pilotlight-shim: %s\n", installed.error().c_str());
+    return installed ? 0 : 1;
   }
   auto config = readConfig({argv + 1, argv + argc}, [](const char* name) { return ::getenv(name); });
   if (!config) {

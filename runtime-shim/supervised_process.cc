@@ -1,5 +1,7 @@
 #include "runtime-shim/supervised_process.h"
 
+#include <sys/wait.h>
+
 #include <csignal>
 #include <utility>
 
@@ -18,10 +20,12 @@ void SupervisedProcess::start() {
 
 void SupervisedProcess::spawn() {
   backoff_.started(net::Clock::now());
+  ready_ = false;
   auto pid = events_.spawn();
   if (!pid) {
     auto delay = backoff_.ended(net::Clock::now());
     log_.error("handler can't be started", {{"error", "start-failed"}, {"reason", pid.error()}, {"retry_in_ms", delay.count()}});
+    if (givesUp(kNotFound)) return;
     ++restarts_;
     return loop_.arm(timer_, delay);
   }
@@ -39,9 +43,19 @@ void SupervisedProcess::onEnded(int status) {
   }
   auto delay = backoff_.ended(net::Clock::now());
   log_.error("handler ended", {{"pid", pid}, {"how", describeWaitStatus(status)}, {"restart_in_ms", delay.count()}});
+  const int code = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+  if (!ready_ && givesUp(code == 0 ? 1 : code)) return;  // a server that ends is no success
   ++restarts_;
   loop_.arm(timer_, delay);
   events_.ended();
+}
+
+bool SupervisedProcess::givesUp(int code) {
+  if (++failedStarts_ < kGiveUpAfter) return false;
+  log_.error("handler given up: it never got ready", {{"starts", failedStarts_}, {"exit_code", code}});
+  exitCode_ = code;
+  loop_.stop();
+  return true;
 }
 
 void SupervisedProcess::onTimer() {

@@ -1,4 +1,8 @@
 // One long-lived process that is started again when it ends, after a growing delay. Loop thread only.
+//
+// One that ends kGiveUpAfter times in a row before it ever got ready is given up: the loop stops, and with it the shim, so
+// that whoever runs the container sees the failure (CrashLoopBackOff) and keeps its own, longer delays. One that had been
+// ready is started again for ever.
 #pragma once
 
 #include <functional>
@@ -27,14 +31,26 @@ class SupervisedProcess {
   /// To its group or to itself, as constructed; no effect while it doesn't run.
   void signal(int number);
 
+  /// It got ready: its next end is not a failure to start.
+  void settled() {
+    failedStarts_ = 0;
+    ready_ = true;
+  }
+  /// How the process that was given up ended, as a shell tells it; 0: it was not given up.
+  int exitCode() const { return exitCode_; }
+
   bool running() const { return pid_ != 0; }
   std::uint64_t restarts() const { return restarts_; }
 
  private:
+  static constexpr int kGiveUpAfter = 5;
+  static constexpr int kNotFound = 127;  // what a shell says of a command that can't be started
+
   enum class Intent : std::uint8_t { keepRunning, stop };
   void spawn();
   void onEnded(int status);
   void onTimer();
+  bool givesUp(int code);
 
   net::Loop& loop_;
   Children& children_;
@@ -44,6 +60,9 @@ class SupervisedProcess {
   Intent intent_ = Intent::keepRunning;
   pid_t pid_ = 0;  // 0: not running
   std::uint64_t restarts_ = 0;
+  int failedStarts_ = 0;  // in a row
+  bool ready_ = false;    // this run of it
+  int exitCode_ = 0;
   RestartBackoff backoff_;
   net::Timer timer_;  // running: the deadline of stop(); else the next start
   std::function<void()> stopped_;

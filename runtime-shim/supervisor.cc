@@ -115,6 +115,7 @@ void Supervisor::onReady(std::uint32_t) {
   if (size <= 0) return;
   std::string_view said(text, static_cast<std::size_t>(size));
   hostReady_ = !said.ends_with("unready\n");
+  if (hostReady_) process_.settled();
   relay(said);
 }
 

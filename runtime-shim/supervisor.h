@@ -17,6 +17,7 @@ class Supervisor final : public net::Pollable {
   void start();
   /// Passes the wish to drain on to the host; a second time: ends at once. The loop stops when the host has ended.
   void terminate();
+  int exitCode() const { return process_.exitCode(); }  ///< of the shim, once the loop has stopped
   void signal(int number) { process_.signal(number); }
   void onReady(std::uint32_t events) override;  ///< what the host says about its readiness
 

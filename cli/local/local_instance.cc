@@ -81,6 +81,7 @@ std::expected<void, std::string> LocalInstance::Impl::startWorkers() {
   processes.stateDir = (options.stateDir / "runner").string();  // a folder of its own: it has its own lock
   processes.gateways = internal;
   processes.log = options.log;
+  processes.endOrphans = true;
   runner.emplace(cluster, logs, std::move(processes));
   if (auto done = runner->start(); !done) return done;
   deployments.emplace(cluster);

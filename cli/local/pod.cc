@@ -197,6 +197,10 @@ void Pod::onReadiness(std::string_view line) {
   if (line == "ready" || line == "unready") setReady(line == "ready");
 }
 
+pid_t Pod::pid() const {
+  return process_ ? process_->process.pid : -1;
+}
+
 void Pod::setReady(bool ready) {
   if (observed_.ready == ready) return;
   observed_.ready = ready;

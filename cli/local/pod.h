@@ -50,6 +50,7 @@ class Pod final : private net::Pollable {
   void kill();                                   ///< SIGKILL to everything of it
 
   bool alive() const { return process_ != nullptr; }
+  pid_t pid() const;  ///< of its process, also when that has ended and is not yet reaped; -1: none
   bool waitsForRoom() const { return !hasRoom_ && state_ == State::waitingForRoom; }
   bool hasRoom() const { return hasRoom_; }
   const std::string& uid() const { return object_.uid(); }

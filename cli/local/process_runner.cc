@@ -2,17 +2,21 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <csignal>
 #include <cstring>
 #include <deque>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <thread>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "api/types.h"
@@ -81,6 +85,7 @@ struct ProcessRunner::Impl {
   void beginStop();
   void stopIfDone();
   void killStragglers();
+  void endOrphans();
 
   // Loop thread. After `context`: Pods use it until they are destroyed.
   PodContext context;
@@ -89,6 +94,7 @@ struct ProcessRunner::Impl {
   int admitted = 0;                                            // Pods that have room
   enum class Mode { serving, stopping, killing } mode = Mode::serving;
   net::Timer stopTimer{[this] { killStragglers(); }};
+  net::Timer orphanTimer{[this] { endOrphans(); }};
 };
 
 ProcessRunner::Impl::Impl(kube::Client& client, LogStore& logs, ProcessRunnerOptions runnerOptions)
@@ -120,6 +126,7 @@ std::expected<void, std::string> ProcessRunner::Impl::start() {
   if (!taken) return std::unexpected(taken.error());
   lock = std::move(*taken);
   if (auto cleared = clearPods(options.stateDir); !cleared) return cleared;
+  if (options.endOrphans) ::prctl(PR_SET_CHILD_SUBREAPER, 1);
   thread = std::thread([this] { loop.run(); });
   for (kube::Informer* informer : {&secretInformer, &configMapInformer, &podInformer}) informer->start();
   for (kube::Informer* informer : {&secretInformer, &configMapInformer, &podInformer})
@@ -175,6 +182,22 @@ void ProcessRunner::Impl::sourceChanged(SourceKind kind, const kube::Key& key) {
 
 void ProcessRunner::Impl::processChanged(const Pod& pod) {
   running += pod.alive() ? 1 : -1;
+  if (!pod.alive() && options.endOrphans) endOrphans();
+}
+
+// Ended orphans give their own children to us: looked for again until there are none.
+void ProcessRunner::Impl::endOrphans() {
+  std::unordered_set<pid_t> own;
+  for (const auto& [uid, pod] : pods)
+    if (pod->pid() > 0) own.insert(pod->pid());
+  bool found = false;
+  for (const pid_t child : childrenOfThisProcess()) {
+    if (own.contains(child)) continue;
+    ::kill(child, SIGKILL);
+    ::waitpid(child, nullptr, WNOHANG);
+    found = true;
+  }
+  if (found) loop.arm(orphanTimer, std::chrono::milliseconds(10));
 }
 
 void ProcessRunner::Impl::podOver(const Pod& pod) {

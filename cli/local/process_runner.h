@@ -31,6 +31,9 @@ struct ProcessRunnerOptions {
   std::chrono::milliseconds backoffReset{std::chrono::seconds(60)};  ///< up for this long: crashes are forgotten
   std::chrono::milliseconds stopGrace{std::chrono::seconds(5)};      ///< stop(): from SIGTERM to SIGKILL
   std::chrono::milliseconds syncTimeout{std::chrono::seconds(10)};
+  /// This process has no children but those of the runner. It then becomes the one that the kernel gives orphans to, and
+  /// what a killed shim leaves behind, daemons with sessions of their own included, is ended.
+  bool endOrphans = false;
   std::function<void(std::string_view line)> log{};  ///< JSON lines about processes, from the runner's thread; empty: none
 };
 

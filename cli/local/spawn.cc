@@ -94,35 +94,46 @@ int spawnInto(const Command& command, const Pipe& out, const Pipe& err, const Pi
   return posix_spawn(&pid, command.program.c_str(), actions.get(), attributes.get(), arguments.data(), environment.data());
 }
 
-/// The session of a process, from /proc; -1 when it is gone.
-pid_t sessionOf(pid_t pid) {
+struct Relations {
+  pid_t parent = -1, session = -1;  // -1: the process is gone
+};
+
+Relations relationsOf(pid_t pid) {
   std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
   std::stringstream text;
   text << file.rdbuf();
   const std::string line = text.str();
   const std::size_t name = line.rfind(')');  // the name may hold anything
-  if (name == std::string::npos) return -1;
+  if (name == std::string::npos) return {};
   std::istringstream rest(line.substr(name + 1));
   char state = 0;
-  pid_t parent = -1, group = -1, session = -1;
-  rest >> state >> parent >> group >> session;
-  return rest ? session : -1;
+  pid_t group = -1;
+  Relations relations;
+  rest >> state >> relations.parent >> group >> relations.session;
+  return rest ? relations : Relations{};
 }
 
-void killSession(pid_t session) {
+std::vector<pid_t> allProcesses() {
+  std::vector<pid_t> all;
   DIR* folder = opendir("/proc");
-  if (!folder) return;
+  if (!folder) return all;
   while (const dirent* entry = readdir(folder)) {
     const std::string_view name(entry->d_name);
     pid_t pid = 0;
     const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), pid);
-    if (error != std::errc{} || end != name.data() + name.size() || pid == session) continue;
-    if (sessionOf(pid) != session) continue;
-    // Looked at again through a handle: the id could have changed hands in between.
-    const net::Fd handle(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
-    if (handle && sessionOf(pid) == session) syscall(SYS_pidfd_send_signal, handle.get(), SIGKILL, nullptr, 0);
+    if (error == std::errc{} && end == name.data() + name.size()) all.push_back(pid);
   }
   closedir(folder);
+  return all;
+}
+
+void killSession(pid_t session) {
+  for (const pid_t pid : allProcesses()) {
+    if (pid == session || relationsOf(pid).session != session) continue;
+    // Looked at again through a handle: the id could have changed hands in between.
+    const net::Fd handle(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
+    if (handle && relationsOf(pid).session == session) syscall(SYS_pidfd_send_signal, handle.get(), SIGKILL, nullptr, 0);
+  }
 }
 
 std::optional<ExitStatus> waitFor(const Process& process, int options) {
@@ -175,6 +186,13 @@ std::optional<ExitStatus> peekExit(const Process& process) {
 
 std::optional<ExitStatus> reap(const Process& process) {
   return waitFor(process, 0);
+}
+
+std::vector<pid_t> childrenOfThisProcess() {
+  std::vector<pid_t> children = allProcesses();
+  const pid_t self = getpid();
+  std::erase_if(children, [self](pid_t pid) { return relationsOf(pid).parent != self; });
+  return children;
 }
 
 }  // namespace pilotlight::local

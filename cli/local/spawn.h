@@ -49,5 +49,7 @@ void killAll(const Process& process, bool session);
 std::optional<ExitStatus> peekExit(const Process& process);
 /// The same, and gives the process id back to the system.
 std::optional<ExitStatus> reap(const Process& process);
+/// Every child of this process, ended ones that nobody has waited for included.
+std::vector<pid_t> childrenOfThisProcess();
 
 }  // namespace pilotlight::local

@@ -33,7 +33,8 @@ Replica* Admission::leastLoaded(std::int64_t version, const Replica* avoid) {
     Replica* replica = replicas_[(rotation_ + i) % count];
     if (replica->version != version || replica->inFlight >= replica->limit || replica == avoid) continue;
     // a/b < c/d without division
-    if (!best || static_cast<std::int64_t>(replica->inFlight) * best->limit < static_cast<std::int64_t>(best->inFlight) * replica->limit) best = replica;
+    if (!best || static_cast<std::int64_t>(replica->inFlight) * best->limit < static_cast<std::int64_t>(best->inFlight) * replica->limit)
+      best = replica;
   }
   return best;
 }
@@ -130,6 +131,8 @@ std::int64_t Admission::concurrencyMillis(TimePoint now) const {
   return (concurrencyNanos_ + since) / 1'000'000;
 }
 
-TimePoint Admission::lastActive(TimePoint now) const { return inFlight_ + queued_ > 0 ? now : lastActive_; }
+TimePoint Admission::lastActive(TimePoint now) const {
+  return inFlight_ + queued_ > 0 ? now : lastActive_;
+}
 
 }  // namespace pilotlight::core

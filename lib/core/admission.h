@@ -16,22 +16,22 @@ using TimePoint = std::chrono::steady_clock::time_point;
 /// A replica as admission sees it. The owner derives from it and keeps it alive until remove()d and inFlight is 0.
 struct Replica {
   std::int64_t version = 0;
-  int limit = 1;            ///< hard limit of requests at once
-  int inFlight = 0;         ///< written by Admission only
-  bool member = false;      ///< offered to requests; written by Admission only
+  int limit = 1;        ///< hard limit of requests at once
+  int inFlight = 0;     ///< written by Admission only
+  bool member = false;  ///< offered to requests; written by Admission only
 };
 
 /// A request that waits. The owner derives from it.
 struct Waiter {
-  std::int64_t bytes = 0;   ///< what holding it costs
+  std::int64_t bytes = 0;  ///< what holding it costs
   Waiter* previous = nullptr;
   Waiter* next = nullptr;
-  bool queued = false;      ///< written by Admission only
+  bool queued = false;  ///< written by Admission only
 };
 
 struct VersionWeight {
   std::int64_t version = 0;
-  int weight = 0;           ///< percent
+  int weight = 0;  ///< percent
 };
 
 struct AdmissionSettings {
@@ -44,8 +44,8 @@ class Admission {
  public:
   enum class Join { queued, tooManyRequests, tooManyBytes };
   struct Grant {
-    Waiter* waiter = nullptr;   ///< no longer queued
-    Replica* replica = nullptr; ///< its slot is taken
+    Waiter* waiter = nullptr;    ///< no longer queued
+    Replica* replica = nullptr;  ///< its slot is taken
   };
 
   void configure(AdmissionSettings settings);
@@ -77,7 +77,7 @@ class Admission {
   struct Version {
     std::int64_t number;
     int weight;
-    std::int64_t current = 0;   // of the weighted round-robin
+    std::int64_t current = 0;  // of the weighted round-robin
   };
   Replica* choose(const Replica* avoid);
   Replica* leastLoaded(std::int64_t version, const Replica* avoid);
@@ -87,7 +87,7 @@ class Admission {
   AdmissionSettings settings_;
   std::vector<Version> versions_;
   std::vector<Replica*> replicas_;
-  std::size_t rotation_ = 0;      // ties go around
+  std::size_t rotation_ = 0;  // ties go around
   Waiter* first_ = nullptr;
   Waiter* last_ = nullptr;
   int inFlight_ = 0, queued_ = 0;

@@ -11,12 +11,12 @@ namespace pilotlight::core {
 
 struct FunctionLoad {
   std::string namespace_, name;
-  int inFlight = 0;                 ///< requests at a replica
-  int queued = 0;                   ///< requests held
+  int inFlight = 0;  ///< requests at a replica
+  int queued = 0;    ///< requests held
   /// Integral over time of (inFlight + queued), in request-milliseconds since the gateway knows the function. Rises only;
   /// two samples give the exact average between them.
   std::int64_t concurrencyMillis = 0;
-  std::int64_t requests = 0;        ///< accepted so far
+  std::int64_t requests = 0;                           ///< accepted so far
   std::chrono::steady_clock::time_point lastActive{};  ///< last instant with inFlight + queued > 0; epoch: never
 };
 

@@ -8,14 +8,14 @@ namespace pilotlight::core {
 
 struct RouteTable::Endpoint {
   std::size_t route;
-  std::vector<std::string> methods;          // empty: all
-  std::vector<std::string> parameterNames;   // in the order of the path
+  std::vector<std::string> methods;         // empty: all
+  std::vector<std::string> parameterNames;  // in the order of the path
 };
 
 struct RouteTable::Node {
   std::map<std::string, std::unique_ptr<Node>, std::less<>> literals;
   std::unique_ptr<Node> parameter;
-  std::vector<Endpoint> here, rest;          // a path that ends here; a {proxy+} that starts here
+  std::vector<Endpoint> here, rest;  // a path that ends here; a {proxy+} that starts here
 };
 
 RouteTable::RouteTable() = default;
@@ -145,7 +145,7 @@ namespace {
 struct Walk {
   std::string_view method;
   RouteMatch& match;
-  bool pathSeen = false;   // some endpoint has this path, with another method
+  bool pathSeen = false;  // some endpoint has this path, with another method
 };
 
 template <class Endpoints>

@@ -20,16 +20,16 @@
 namespace pilotlight::core {
 
 struct PathParameter {
-  std::string_view name, value;   ///< value as sent, not percent-decoded
+  std::string_view name, value;  ///< value as sent, not percent-decoded
 };
 
 struct RouteMatch {
   enum class Outcome { found, noHost, noPath, noMethod, badPath };
   static constexpr std::size_t kMaxParameters = 16;
   Outcome outcome = Outcome::noHost;
-  std::size_t route = 0;          ///< index in the span that the table was built from
-  std::string_view prefix;        ///< local mode: the part of the path that named the function; not seen by it
-  std::string_view path;          ///< what the function sees; never empty
+  std::size_t route = 0;    ///< index in the span that the table was built from
+  std::string_view prefix;  ///< local mode: the part of the path that named the function; not seen by it
+  std::string_view path;    ///< what the function sees; never empty
   std::array<PathParameter, kMaxParameters> parameters;
   std::size_t parameterCount = 0;
 };
@@ -37,7 +37,7 @@ struct RouteMatch {
 /// Two routes claim the same host, path and method: the older keeps it.
 struct RouteConflict {
   std::size_t loser = 0, winner = 0;
-  std::string host;               ///< or the local path
+  std::string host;  ///< or the local path
   std::string path;
 };
 
@@ -68,7 +68,7 @@ class RouteTable {
   bool matchLocal(std::string_view path, std::string_view method, RouteMatch& match) const;
 
   Tries hosts_;
-  Tries locals_;   // by local path, "/hello" or "/shop/orders"
+  Tries locals_;  // by local path, "/hello" or "/shop/orders"
 };
 
 }  // namespace pilotlight::core

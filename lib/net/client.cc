@@ -6,10 +6,14 @@ namespace pilotlight::net {
 
 std::string_view toString(ClientFailure failure) {
   switch (failure) {
-    case ClientFailure::connect: return "connect";
-    case ClientFailure::staleClosed: return "closed before answering";
-    case ClientFailure::closed: return "closed in mid-answer";
-    case ClientFailure::protocol: return "malformed answer";
+    case ClientFailure::connect:
+      return "connect";
+    case ClientFailure::staleClosed:
+      return "closed before answering";
+    case ClientFailure::closed:
+      return "closed in mid-answer";
+    case ClientFailure::protocol:
+      return "malformed answer";
   }
   return "unknown";
 }

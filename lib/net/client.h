@@ -19,19 +19,19 @@
 namespace pilotlight::net {
 
 enum class ClientFailure {
-  connect,        ///< no connection: nothing was sent
-  staleClosed,    ///< a pooled connection was closed by the peer before any byte of the answer
-  closed,         ///< closed before the answer was complete
-  protocol,       ///< the answer could not be understood
+  connect,      ///< no connection: nothing was sent
+  staleClosed,  ///< a pooled connection was closed by the peer before any byte of the answer
+  closed,       ///< closed before the answer was complete
+  protocol,     ///< the answer could not be understood
 };
 std::string_view toString(ClientFailure failure);
 
 class ClientHandler {
  public:
-  virtual void onHead(const ResponseHead& head) = 0;   ///< final heads only; 1xx are skipped. Views end with the callback
+  virtual void onHead(const ResponseHead& head) = 0;  ///< final heads only; 1xx are skipped. Views end with the callback
   virtual void onBody(std::string_view part) = 0;
-  virtual void onEnd() = 0;                            ///< the answer is complete; the connection is given back
-  virtual void onWritable() {}                         ///< after write() returned false
+  virtual void onEnd() = 0;     ///< the answer is complete; the connection is given back
+  virtual void onWritable() {}  ///< after write() returned false
   /// Ends the call. `headSeen`: onHead() was called.
   virtual void onFailure(ClientFailure failure) = 0;
 
@@ -44,10 +44,10 @@ class ClientCall {
  public:
   /// False: the peer is slower; go on at onWritable().
   virtual bool write(std::string_view bodyPart) = 0;
-  virtual void finish() = 0;                ///< the request body is complete
-  virtual void pauseBody() = 0;             ///< of the answer
+  virtual void finish() = 0;     ///< the request body is complete
+  virtual void pauseBody() = 0;  ///< of the answer
   virtual void resumeBody() = 0;
-  virtual void cancel() = 0;                ///< closes the connection; no callback follows
+  virtual void cancel() = 0;                       ///< closes the connection; no callback follows
   virtual std::uint64_t bytesWritten() const = 0;  ///< bytes of this request handed to the kernel; 0: safe to send again elsewhere
 
  protected:
@@ -56,8 +56,8 @@ class ClientCall {
 
 struct ClientRequest {
   std::string_view method, target;
-  std::span<const Header> headers;          ///< without framing fields and Connection; Host is required
-  BodyKind body = BodyKind::none;           ///< none, length or chunked
+  std::span<const Header> headers;  ///< without framing fields and Connection; Host is required
+  BodyKind body = BodyKind::none;   ///< none, length or chunked
   std::uint64_t length = 0;
 };
 
@@ -67,7 +67,7 @@ struct ClientOptions {
   std::size_t maxIdlePerAddress = 64;
   std::size_t highWater = 64 * 1024;
   HeadLimits head;
-  std::string sourceIp;                     ///< bind before connecting; empty: the kernel's choice
+  std::string sourceIp;  ///< bind before connecting; empty: the kernel's choice
 };
 
 class ClientPool {
@@ -76,7 +76,7 @@ class ClientPool {
   class Peer;
 
   ClientPool(Loop& loop, ClientOptions options = {});
-  ~ClientPool();                            ///< calls in progress are cancelled
+  ~ClientPool();  ///< calls in progress are cancelled
 
   /// The handle of an address, for callers that use it often.
   Peer& peer(const Address& address);

@@ -272,8 +272,8 @@ void ClientPool::Connection::resumeBody() {
 void ClientPool::Connection::complete() {
   ClientHandler* handler = handler_;
   handler_ = nullptr;
-  const bool reusable = keepAlive_ && requestDone_ && out_.empty() && inBegin_ == inEnd_ && peer_ && !peerClosed_ && responseBody_ != BodyKind::untilClose &&
-                        peer_->idle.size() < pool_.options.maxIdlePerAddress;
+  const bool reusable = keepAlive_ && requestDone_ && out_.empty() && inBegin_ == inEnd_ && peer_ && !peerClosed_ &&
+                        responseBody_ != BodyKind::untilClose && peer_->idle.size() < pool_.options.maxIdlePerAddress;
   if (reusable) {
     state_ = State::idle;
     loop_.giveBlock(in_);

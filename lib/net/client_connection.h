@@ -12,7 +12,7 @@ class ClientPool::Peer {
  public:
   Address address;
   std::optional<SocketAddress> socketAddress;
-  std::vector<Connection*> idle;          // most recently used last
+  std::vector<Connection*> idle;  // most recently used last
 };
 
 struct ClientPool::Impl {
@@ -65,23 +65,23 @@ class ClientPool::Connection final : public ClientCall, public Pollable, public 
   void writeHead(const ClientRequest& request);
 
   Impl& pool_;
-  Loop& loop_;                             // outlives pool_, which may go before a closed connection does
+  Loop& loop_;  // outlives pool_, which may go before a closed connection does
   Peer* peer_;
   Fd fd_;
   State state_ = State::connecting;
   Reading reading_ = Reading::head;
   bool readable_ = false, writable_ = false, peerClosed_ = false, pumping_ = false;
   bool connectFailed_ = false;
-  bool reused_ = false;                    // this call runs on a connection that has answered before
+  bool reused_ = false;  // this call runs on a connection that has answered before
   bool paused_ = false, wantWritable_ = false, requestDone_ = true, toHead_ = false, keepAlive_ = true, gotBytes_ = false;
-  ClientHandler* handler_ = nullptr;       // set while a call is open
+  ClientHandler* handler_ = nullptr;  // set while a call is open
   BodyKind requestBody_ = BodyKind::none, responseBody_ = BodyKind::none;
   std::uint64_t left_ = 0;
   ChunkedDecoder decoder_;
   char* in_ = nullptr;
   std::size_t inBegin_ = 0, inEnd_ = 0;
   OutBuffer out_;
-  std::uint64_t wireBytes_ = 0;            // of this call
+  std::uint64_t wireBytes_ = 0;  // of this call
   Timer timer_;
   Clock::time_point deadline_ = Clock::time_point::max();
 };

@@ -38,16 +38,16 @@ class Headers {
 enum class BodyKind : std::uint8_t { none, length, chunked, untilClose };
 
 struct RequestHead {
-  std::string_view method, target;   ///< target in origin form: path and query
-  std::string_view path, query;      ///< query without '?'
-  std::string_view host;             ///< as sent, may hold a port
+  std::string_view method, target;  ///< target in origin form: path and query
+  std::string_view path, query;     ///< query without '?'
+  std::string_view host;            ///< as sent, may hold a port
   Headers headers;
-  int minor = 1;                     ///< HTTP/1.minor
+  int minor = 1;  ///< HTTP/1.minor
   BodyKind body = BodyKind::none;
-  std::uint64_t length = 0;          ///< with BodyKind::length
+  std::uint64_t length = 0;  ///< with BodyKind::length
   bool keepAlive = true;
   bool expectContinue = false;
-  std::size_t size = 0;              ///< bytes of the head
+  std::size_t size = 0;  ///< bytes of the head
 };
 
 struct ResponseHead {
@@ -77,9 +77,9 @@ Parse parseResponseHead(std::string_view data, bool toHead, ResponseHead& head);
 class ChunkedDecoder {
  public:
   struct Step {
-    Parse state = Parse::more;   ///< done: the last chunk and trailers are read
-    std::size_t consumed = 0;    ///< of the input
-    std::string_view data;       ///< payload within the input; may be empty
+    Parse state = Parse::more;  ///< done: the last chunk and trailers are read
+    std::size_t consumed = 0;   ///< of the input
+    std::string_view data;      ///< payload within the input; may be empty
   };
   /// Call until `consumed` covers the input or the state is not `more`.
   Step feed(std::string_view input);
@@ -90,7 +90,7 @@ class ChunkedDecoder {
   At at_ = At::size;
   int digits_ = 0;
   std::uint64_t left_ = 0;
-  std::size_t overhead_ = 0;       // bytes of extensions or trailers, bounded
+  std::size_t overhead_ = 0;  // bytes of extensions or trailers, bounded
   bool trailerEmpty_ = true;
 };
 

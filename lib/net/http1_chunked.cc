@@ -7,7 +7,7 @@ namespace pilotlight::net {
 
 namespace {
 
-constexpr int kMaxDigits = 15;                 // of a chunk size; no overflow in 64 bits
+constexpr int kMaxDigits = 15;                   // of a chunk size; no overflow in 64 bits
 constexpr std::size_t kMaxOverhead = 16 * 1024;  // bytes of extensions and trailers in one body
 
 int hexDigit(char c) {
@@ -17,7 +17,9 @@ int hexDigit(char c) {
   return -1;
 }
 
-bool isControl(char c) { return (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f; }
+bool isControl(char c) {
+  return (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f;
+}
 
 }  // namespace
 

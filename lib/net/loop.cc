@@ -32,7 +32,9 @@ struct Loop::Batch {
   int next = 0;
 };
 
-Timer::~Timer() { cancel(); }
+Timer::~Timer() {
+  cancel();
+}
 
 void Timer::cancel() {
   if (loop_) loop_->cancel(*this);
@@ -57,7 +59,9 @@ Loop::~Loop() {
   close(epoll_);
 }
 
-bool Loop::onThread() const { return currentLoop == this; }
+bool Loop::onThread() const {
+  return currentLoop == this;
+}
 
 void Loop::post(std::function<void()> work) {
   bool first;

@@ -47,14 +47,14 @@ class Timer {
   Timer(const Timer&) = delete;
   Timer& operator=(const Timer&) = delete;
   bool armed() const { return loop_ != nullptr; }
-  Clock::time_point due() const { return due_; }   ///< while armed
+  Clock::time_point due() const { return due_; }  ///< while armed
   void cancel();
 
  private:
   friend class Loop;
   std::function<void()> fire_;
   Loop* loop_ = nullptr;
-  std::size_t slot_ = 0;             // in loop_'s heap
+  std::size_t slot_ = 0;  // in loop_'s heap
   Clock::time_point due_{};
 };
 
@@ -65,9 +65,9 @@ class Loop {
   Loop(const Loop&) = delete;
   Loop& operator=(const Loop&) = delete;
 
-  void run();                              ///< until stop(); may be called again
-  void stop();                             ///< from any thread
-  void post(std::function<void()> work);   ///< from any thread; runs in order, also what is posted before run()
+  void run();                             ///< until stop(); may be called again
+  void stop();                            ///< from any thread
+  void post(std::function<void()> work);  ///< from any thread; runs in order, also what is posted before run()
   bool onThread() const;
 
   Clock::time_point now() const { return now_; }  ///< of this turn of the loop
@@ -75,7 +75,7 @@ class Loop {
   /// epoll events (level-triggered unless EPOLLET is given).
   void add(int fd, std::uint32_t events, Pollable& target);
   void modify(int fd, std::uint32_t events, Pollable& target);
-  void remove(int fd, Pollable& target);   ///< no onReady after this, also not in the same turn
+  void remove(int fd, Pollable& target);  ///< no onReady after this, also not in the same turn
 
   void arm(Timer& timer, Clock::time_point due);
   void arm(Timer& timer, std::chrono::milliseconds delay) { arm(timer, Clock::now() + delay); }
@@ -86,7 +86,7 @@ class Loop {
     target.flushQueued_ = true;
     flushers_.push_back(&target);
   }
-  void forgetFlush(Flusher& target);       ///< before a target dies
+  void forgetFlush(Flusher& target);  ///< before a target dies
 
   /// Destroys `object` at the end of this turn: for objects that end themselves in a callback.
   template <class T>
@@ -118,12 +118,12 @@ class Loop {
   int epoll_ = -1;
   int wakeFd_ = -1;
   Clock::time_point now_;
-  std::vector<Timer*> timers_;               // binary heap by due_
+  std::vector<Timer*> timers_;  // binary heap by due_
   std::vector<Dying> dying_;
-  std::vector<Flusher*> flushers_;           // null where forgotten
+  std::vector<Flusher*> flushers_;  // null where forgotten
   std::vector<char*> blocks_;
   struct Batch;
-  Batch* batch_ = nullptr;                   // events of the current turn
+  Batch* batch_ = nullptr;  // events of the current turn
   std::mutex mutex_;
   std::vector<std::function<void()>> posted_;  // guarded by mutex_
   bool stopping_ = false;                      // guarded by mutex_

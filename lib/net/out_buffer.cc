@@ -36,7 +36,9 @@ void OutBuffer::appendNumber(std::uint64_t value, int base) {
   append({text, static_cast<std::size_t>(result.ptr - text)});
 }
 
-OutBuffer::Sent OutBuffer::flush(int fd, std::uint64_t& total) { return sendThrough(fd, {}, total); }
+OutBuffer::Sent OutBuffer::flush(int fd, std::uint64_t& total) {
+  return sendThrough(fd, {}, total);
+}
 
 OutBuffer::Sent OutBuffer::sendThrough(int fd, std::string_view data, std::uint64_t& total) {
   while (size() + data.size() > 0) {

@@ -99,7 +99,8 @@ std::string_view Server::Impl::dateNow() {
   return date;
 }
 
-Server::Server(Loop& loop, Application& application, ServerOptions options) : impl_(new Impl{loop, application, options, {}, {}, {}, 0, false, {}, 0, {}}) {
+Server::Server(Loop& loop, Application& application, ServerOptions options)
+    : impl_(new Impl{loop, application, options, {}, {}, {}, 0, false, {}, 0, {}}) {
   impl_->options.head.bytes = std::min(impl_->options.head.bytes, Loop::kBlockSize);
 }
 
@@ -109,7 +110,9 @@ Server::~Server() {
   while (!impl_->connections.empty()) impl_->connections.back()->cut();
 }
 
-void Server::listen(Fd listener) { impl_->listeners.push_back(std::make_unique<Listener>(*impl_, std::move(listener))); }
+void Server::listen(Fd listener) {
+  impl_->listeners.push_back(std::make_unique<Listener>(*impl_, std::move(listener)));
+}
 
 void Server::drain(std::function<void()> done) {
   // What already waits in the backlog was promised an answer.
@@ -125,7 +128,11 @@ void Server::drain(std::function<void()> done) {
   }
 }
 
-std::size_t Server::connections() const { return impl_->connections.size(); }
-std::size_t Server::busy() const { return impl_->busy; }
+std::size_t Server::connections() const {
+  return impl_->connections.size();
+}
+std::size_t Server::busy() const {
+  return impl_->busy;
+}
 
 }  // namespace pilotlight::net

@@ -39,7 +39,7 @@ class ExchangeHandler {
 };
 
 struct ResponseBody {
-  BodyKind kind = BodyKind::none;    ///< none, length, or chunked (framed by the server; close-delimited for HTTP/1.0)
+  BodyKind kind = BodyKind::none;  ///< none, length, or chunked (framed by the server; close-delimited for HTTP/1.0)
   std::uint64_t length = 0;
 };
 
@@ -49,7 +49,7 @@ class Exchange {
   virtual const RequestHead& head() const = 0;
   virtual const Address& peer() const = 0;
   virtual Loop& loop() = 0;
-  virtual Clock::time_point started() const = 0;   ///< when the head was complete
+  virtual Clock::time_point started() const = 0;  ///< when the head was complete
 
   /// Body parts are delivered from the moment the application returns its handler, unless paused before.
   virtual void pauseBody() = 0;
@@ -71,8 +71,8 @@ class Exchange {
   /// The connection closes after this response.
   virtual void closeAfter() = 0;
   virtual bool headSent() const = 0;
-  virtual std::uint64_t bytesSent() const = 0;     ///< body bytes
-  virtual std::uint64_t bytesReceived() const = 0; ///< body bytes
+  virtual std::uint64_t bytesSent() const = 0;      ///< body bytes
+  virtual std::uint64_t bytesReceived() const = 0;  ///< body bytes
 
  protected:
   ~Exchange() = default;
@@ -89,23 +89,23 @@ class Application {
 
 struct ServerOptions {
   HeadLimits head;
-  std::chrono::milliseconds headTimeout{std::chrono::seconds(10)};   ///< first byte to end of head; then 408
-  std::chrono::milliseconds idleTimeout{std::chrono::seconds(75)};   ///< between requests
-  std::chrono::milliseconds sendTimeout{std::chrono::seconds(60)};   ///< no progress in sending
+  std::chrono::milliseconds headTimeout{std::chrono::seconds(10)};  ///< first byte to end of head; then 408
+  std::chrono::milliseconds idleTimeout{std::chrono::seconds(75)};  ///< between requests
+  std::chrono::milliseconds sendTimeout{std::chrono::seconds(60)};  ///< no progress in sending
   std::size_t maxConnections = 60000;
-  std::size_t highWater = 64 * 1024;                                 ///< unsent bytes after which write() returns false
+  std::size_t highWater = 64 * 1024;  ///< unsent bytes after which write() returns false
 };
 
 class Server {
  public:
   Server(Loop& loop, Application& application, ServerOptions options = {});
-  ~Server();                              ///< cuts what is open
-  void listen(Fd listener);               ///< several are possible
+  ~Server();                 ///< cuts what is open
+  void listen(Fd listener);  ///< several are possible
   /// Closes the listeners and idle connections; connections close after their current response.
   /// `done` runs once when none is left.
   void drain(std::function<void()> done);
   std::size_t connections() const;
-  std::size_t busy() const;               ///< connections with an open exchange
+  std::size_t busy() const;  ///< connections with an open exchange
 
  private:
   class Connection;

@@ -11,15 +11,22 @@ namespace pilotlight::net {
 
 namespace {
 
-constexpr std::size_t kDirectWrite = 8 * 1024;           // larger parts are not copied
-constexpr std::uint64_t kDiscardLimit = 256 * 1024;      // of an unread request body, to keep the connection
+constexpr std::size_t kDirectWrite = 8 * 1024;       // larger parts are not copied
+constexpr std::uint64_t kDiscardLimit = 256 * 1024;  // of an unread request body, to keep the connection
 constexpr std::chrono::seconds kDiscardTime{5};
 constexpr std::chrono::seconds kLingerTime{2};
 
 }  // namespace
 
 Server::Connection::Connection(Server::Impl& server, Fd fd, Address peer, std::size_t place)
-    : index(place), server_(server), loop_(server.loop), fd_(std::move(fd)), peer_(std::move(peer)), readable_(false), out_(server.loop), timer_([this] { onDeadline(); }) {}
+    : index(place),
+      server_(server),
+      loop_(server.loop),
+      fd_(std::move(fd)),
+      peer_(std::move(peer)),
+      readable_(false),
+      out_(server.loop),
+      timer_([this] { onDeadline(); }) {}
 
 Server::Connection::~Connection() {
   loop_.forgetFlush(*this);
@@ -166,7 +173,8 @@ void Server::Connection::startExchange() {
 void Server::Connection::feedBody() {
   const bool fromHeadBlock = inBegin_ != inEnd_;
   std::size_t& begin = fromHeadBlock ? inBegin_ : bodyBegin_;
-  const std::string_view data = fromHeadBlock ? std::string_view(in_ + inBegin_, inEnd_ - inBegin_) : std::string_view(body_ + bodyBegin_, bodyEnd_ - bodyBegin_);
+  const std::string_view data =
+      fromHeadBlock ? std::string_view(in_ + inBegin_, inEnd_ - inBegin_) : std::string_view(body_ + bodyBegin_, bodyEnd_ - bodyBegin_);
   std::string_view part;
   bool done = false;
   if (head_->body == BodyKind::length) {
@@ -210,7 +218,8 @@ void Server::Connection::sendContinue() {
 void Server::Connection::refuse(int status) {
   std::string body = "{\"error\":\"" + std::string(reasonPhrase(status)) + "\",\"status\":" + std::to_string(status) + "}\n";
   out_.append("HTTP/1.1 " + std::to_string(status) + " " + std::string(reasonPhrase(status)) +
-              "\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body);
+              "\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" +
+              body);
   if (out_.flush(fd_.get(), wireBytes_) == OutBuffer::Sent::failed) return close(false);
   linger();
 }

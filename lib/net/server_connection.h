@@ -67,8 +67,8 @@ class Server::Connection final : public Exchange, public Pollable, public Flushe
     closed,
   };
 
-  void pump();                        // reads and acts on what is there
-  bool readInput();                   // false: nothing more now
+  void pump();       // reads and acts on what is there
+  bool readInput();  // false: nothing more now
   void parse();
   void startExchange();
   void feedBody();
@@ -83,7 +83,7 @@ class Server::Connection final : public Exchange, public Pollable, public Flushe
   bool inputEmpty() const { return inBegin_ == inEnd_ && bodyBegin_ == bodyEnd_; }
 
   Server::Impl& server_;
-  Loop& loop_;                        // outlives server_, which may go before a closed connection does
+  Loop& loop_;  // outlives server_, which may go before a closed connection does
   Fd fd_;
   const Address peer_;
   State state_ = State::waiting;

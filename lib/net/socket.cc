@@ -31,7 +31,9 @@ std::string Address::toString() const {
 }
 
 std::expected<Address, std::string> parseAddress(std::string_view text) {
-  const auto bad = [&] { return std::unexpected("'" + std::string(text) + "' is not an address: use IP:PORT, for example 127.0.0.1:8080"); };
+  const auto bad = [&] {
+    return std::unexpected("'" + std::string(text) + "' is not an address: use IP:PORT, for example 127.0.0.1:8080");
+  };
   const std::size_t colon = text.rfind(':');
   if (colon == std::string_view::npos) return bad();
   std::string_view host = text.substr(0, colon);
@@ -81,7 +83,9 @@ Address fromSocketAddress(const sockaddr* address) {
 }
 
 std::expected<Fd, std::string> listenTcp(const Address& address, bool reusePort, int backlog) {
-  const auto fail = [&](const char* what) { return std::unexpected(std::string(what) + " " + address.toString() + ": " + std::strerror(errno)); };
+  const auto fail = [&](const char* what) {
+    return std::unexpected(std::string(what) + " " + address.toString() + ": " + std::strerror(errno));
+  };
   const auto target = toSocketAddress(address);
   if (!target) return std::unexpected("listen on " + address.toString() + ": not an IP address");
   Fd fd(socket(target->storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
@@ -121,7 +125,8 @@ std::expected<Fd, int> connectTcp(const SocketAddress& to, const std::string& so
 #endif
     if (bind(fd.get(), reinterpret_cast<const sockaddr*>(&from->storage), from->length) != 0) return std::unexpected(errno);
   }
-  if (connect(fd.get(), reinterpret_cast<const sockaddr*>(&to.storage), to.length) != 0 && errno != EINPROGRESS) return std::unexpected(errno);
+  if (connect(fd.get(), reinterpret_cast<const sockaddr*>(&to.storage), to.length) != 0 && errno != EINPROGRESS)
+    return std::unexpected(errno);
   return fd;
 }
 

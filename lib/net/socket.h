@@ -35,7 +35,7 @@ class Fd {
 struct Address {
   std::string ip;
   std::uint16_t port = 0;
-  std::string toString() const;   ///< "127.0.0.1:80", "[::1]:80"
+  std::string toString() const;  ///< "127.0.0.1:80", "[::1]:80"
   auto operator<=>(const Address&) const = default;
 };
 

@@ -33,7 +33,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
   const std::string_view host = data.substr(0, first), path = data.substr(first + 1, second - first - 1), method = data.substr(second + 1);
   const core::RouteMatch match = table.match(host, path, method);
   if (match.outcome != core::RouteMatch::Outcome::found) return 0;
-  if (match.route >= 3 || match.path.empty() || match.path.front() != '/' || match.parameterCount > core::RouteMatch::kMaxParameters) std::abort();
+  if (match.route >= 3 || match.path.empty() || match.path.front() != '/' || match.parameterCount > core::RouteMatch::kMaxParameters)
+    std::abort();
   for (std::size_t i = 0; i < match.parameterCount; ++i)
     if (match.path.find(match.parameters[i].value) == std::string_view::npos) std::abort();
   return 0;

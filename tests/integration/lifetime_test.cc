@@ -22,6 +22,11 @@ constexpr const char* kDaemonServer =
 
 class Lifetime : public LocalTest {
  protected:
+  // First the instance, so that the busy request ends.
+  ~Lifetime() override {
+    if (local.running()) local.stop(SIGTERM);
+  }
+
   // A native, an http (with its daemon) and a busy exec function, all with a replica.
   void startAll() {
     local.addExample("hello");
@@ -36,7 +41,7 @@ class Lifetime : public LocalTest {
     ASSERT_EQ(status(local.get("/hello")), 200);
     ASSERT_EQ(status(local.get("/daemon")), 200);
     busy_ = local.requestLater({.target = "/busy"});
-    const auto allRun = [&] { return runs("pilotlight-shim") && runs("time.sleep(600)") && runs("sleep 60") && runs("daemon.py"); };
+    const auto allRun = [&] { return daemonised() && runs("native-host") && runs("sleep 60") && runs("daemon.py"); };
     ASSERT_TRUE(waitUntil(allRun, 10s)) << describe(started());
     before_ = started();
   }
@@ -51,6 +56,14 @@ class Lifetime : public LocalTest {
   bool runs(const std::string& word) const {
     const std::vector<Process> all = started();
     return std::any_of(all.begin(), all.end(), [&](const Process& p) { return p.command.find(word) != std::string::npos; });
+  }
+
+  // Its first parent is gone, and the shim has taken it in.
+  bool daemonised() const {
+    const std::vector<Process> shims = local.shims("daemon"), all = started();
+    return std::any_of(all.begin(), all.end(), [&](const Process& p) {
+      return p.command.find("time.sleep(600)") != std::string::npos && !shims.empty() && p.parent == shims.front().pid;
+    });
   }
 
   void expectNothingLives() {

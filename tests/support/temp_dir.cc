@@ -32,8 +32,14 @@ void writeFile(const fs::path& path, std::string_view content) {
 }
 
 std::string readFile(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
+  // Not by a stream: a file of /proc whose process has gone fails in the middle of a read, which a stream throws.
+  std::string text;
+  std::FILE* file = std::fopen(path.c_str(), "rb");
+  if (!file) return text;
+  char part[4096];
+  for (std::size_t size; (size = std::fread(part, 1, sizeof part, file)) > 0;) text.append(part, size);
+  std::fclose(file);
+  return text;
 }
 
 std::vector<std::string> readLines(const fs::path& path) {

@@ -47,12 +47,7 @@ typedef struct pilotlight_str {
   size_t size;
 } pilotlight_str;
 
-typedef enum pilotlight_level {
-  PILOTLIGHT_DEBUG = 0,
-  PILOTLIGHT_INFO = 1,
-  PILOTLIGHT_WARN = 2,
-  PILOTLIGHT_ERROR = 3
-} pilotlight_level;
+typedef enum pilotlight_level { PILOTLIGHT_DEBUG = 0, PILOTLIGHT_INFO = 1, PILOTLIGHT_WARN = 2, PILOTLIGHT_ERROR = 3 } pilotlight_level;
 
 struct pilotlight_api;
 typedef struct pilotlight_request {
@@ -115,18 +110,28 @@ static inline size_t pilotlight_strlen(const char* text) {
 /* ---- the request ---------------------------------------------------------------------------------------------------- */
 
 /* "GET", "POST", … as sent. */
-static inline pilotlight_str pilotlight_request_method(const pilotlight_request* request) { return request->api->method(request); }
+static inline pilotlight_str pilotlight_request_method(const pilotlight_request* request) {
+  return request->api->method(request);
+}
 /* The path as sent, not percent-decoded: "/users/7". */
-static inline pilotlight_str pilotlight_request_path(const pilotlight_request* request) { return request->api->path(request); }
+static inline pilotlight_str pilotlight_request_path(const pilotlight_request* request) {
+  return request->api->path(request);
+}
 /* What follows '?', without it; empty when there is none. */
-static inline pilotlight_str pilotlight_request_query(const pilotlight_request* request) { return request->api->query(request); }
+static inline pilotlight_str pilotlight_request_query(const pilotlight_request* request) {
+  return request->api->query(request);
+}
 /* X-Request-Id as sent, else one made here. */
-static inline pilotlight_str pilotlight_request_id(const pilotlight_request* request) { return request->api->request_id(request); }
+static inline pilotlight_str pilotlight_request_id(const pilotlight_request* request) {
+  return request->api->request_id(request);
+}
 /* The first header with this name, in any case; data is NULL when absent. */
 static inline pilotlight_str pilotlight_request_header(const pilotlight_request* request, const char* name) {
   return request->api->header(request, name, pilotlight_strlen(name));
 }
-static inline size_t pilotlight_request_header_count(const pilotlight_request* request) { return request->api->header_count(request); }
+static inline size_t pilotlight_request_header_count(const pilotlight_request* request) {
+  return request->api->header_count(request);
+}
 /* Header number `index` in the order received. Not 0: there is no such header. */
 static inline int pilotlight_request_header_at(const pilotlight_request* request, size_t index, pilotlight_str* name,
                                                pilotlight_str* value) {
@@ -138,16 +143,22 @@ static inline pilotlight_str pilotlight_request_param(const pilotlight_request* 
 }
 /* The whole body, waited for and kept in memory: at most 64 MiB. data is NULL if it is larger (the caller then gets a 413
  * unless the handler answers otherwise) or if the client went away. Don't mix with pilotlight_request_read. */
-static inline pilotlight_str pilotlight_request_body(const pilotlight_request* request) { return request->api->body(request); }
+static inline pilotlight_str pilotlight_request_body(const pilotlight_request* request) {
+  return request->api->body(request);
+}
 /* The next bytes of the body, waited for: how many were written to `buffer`, 0 at the end, -1 when the client went away or
  * the deadline passed. For bodies of any size: what is not read yet is held back at the sender. */
 static inline int64_t pilotlight_request_read(const pilotlight_request* request, void* buffer, size_t capacity) {
   return request->api->read(request, buffer, capacity);
 }
 /* When the caller gets a 504, in milliseconds since 1970 UTC. */
-static inline int64_t pilotlight_request_deadline_ms(const pilotlight_request* request) { return request->api->deadline_ms(request); }
+static inline int64_t pilotlight_request_deadline_ms(const pilotlight_request* request) {
+  return request->api->deadline_ms(request);
+}
 /* Not 0: nobody waits for the answer any more (client gone, deadline passed); long work should stop. */
-static inline int pilotlight_request_cancelled(const pilotlight_request* request) { return request->api->cancelled(request); }
+static inline int pilotlight_request_cancelled(const pilotlight_request* request) {
+  return request->api->cancelled(request);
+}
 /* A structured log line that carries the request id. */
 static inline void pilotlight_log(const pilotlight_request* request, pilotlight_level level, const char* message) {
   request->api->log(request, level, message, pilotlight_strlen(message));
@@ -176,7 +187,9 @@ static inline int pilotlight_response_append(pilotlight_response* response, cons
   return response->api->append(response, data, size);
 }
 /* Sends the head and what was appended so far, waiting while the client is slower. For streaming: append, flush, repeat. */
-static inline int pilotlight_response_flush(pilotlight_response* response) { return response->api->flush(response); }
+static inline int pilotlight_response_flush(pilotlight_response* response) {
+  return response->api->flush(response);
+}
 
 /* ---- the hooks' context ------------------------------------------------------------------------------------------------- */
 

@@ -113,11 +113,11 @@ TEST(Admission, MetersConcurrencyExactly) {
   Replica one = replica(1, 1);
   admission.add(one);
   EXPECT_EQ(admission.lastActive(t0), TimePoint{});
-  admission.tryTake(t0);                                 // 1 from 0
+  admission.tryTake(t0);  // 1 from 0
   Waiter waiter;
-  admission.join(waiter, t0 + milliseconds(100));        // 2 from 100
-  admission.leave(waiter, t0 + milliseconds(150));       // 1 from 150
-  admission.release(one, t0 + milliseconds(400));        // 0 from 400
+  admission.join(waiter, t0 + milliseconds(100));   // 2 from 100
+  admission.leave(waiter, t0 + milliseconds(150));  // 1 from 150
+  admission.release(one, t0 + milliseconds(400));   // 0 from 400
   EXPECT_EQ(admission.concurrencyMillis(t0 + milliseconds(1000)), 100 + 2 * 50 + 250);
   EXPECT_EQ(admission.lastActive(t0 + milliseconds(1000)), t0 + milliseconds(400));
 }
@@ -135,8 +135,12 @@ TEST(Admission, HoldsItsInvariantsUnderRandomUse) {
     for (int step = 0; step < 500; ++step) {
       const TimePoint now = t0 + milliseconds(step);
       switch (random() % 6) {
-        case 0: admission.add(replicas[random() % 4]); break;
-        case 1: admission.remove(replicas[random() % 4]); break;
+        case 0:
+          admission.add(replicas[random() % 4]);
+          break;
+        case 1:
+          admission.remove(replicas[random() % 4]);
+          break;
         case 2:
           if (Replica* taken = admission.tryTake(now)) held.push_back(taken);
           break;

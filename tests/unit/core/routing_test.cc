@@ -38,14 +38,20 @@ struct Routes {
   std::string find(std::string_view host, std::string_view path, std::string_view method = "GET") const {
     const RouteMatch match = table.match(host, path, method);
     switch (match.outcome) {
-      case RouteMatch::Outcome::noHost: return "no host";
-      case RouteMatch::Outcome::noPath: return "no path";
-      case RouteMatch::Outcome::noMethod: return "no method";
-      case RouteMatch::Outcome::badPath: return "bad path";
-      case RouteMatch::Outcome::found: break;
+      case RouteMatch::Outcome::noHost:
+        return "no host";
+      case RouteMatch::Outcome::noPath:
+        return "no path";
+      case RouteMatch::Outcome::noMethod:
+        return "no method";
+      case RouteMatch::Outcome::badPath:
+        return "bad path";
+      case RouteMatch::Outcome::found:
+        break;
     }
     std::string out = routes[match.route].metadata.name + " " + std::string(match.path);
-    for (std::size_t i = 0; i < match.parameterCount; ++i) out += " " + std::string(match.parameters[i].name) + "=" + std::string(match.parameters[i].value);
+    for (std::size_t i = 0; i < match.parameterCount; ++i)
+      out += " " + std::string(match.parameters[i].name) + "=" + std::string(match.parameters[i].value);
     return out;
   }
 };
@@ -61,7 +67,10 @@ TEST(Routing, FindsTheHostWhateverItsCaseAndPort) {
 }
 
 TEST(Routing, PrefersLiteralThenParameterThenProxy) {
-  const Routes routes({{"one", {"h"}, {{"/users/{id}", {}}, {"/users/me", {}}, {"/{proxy+}", {}}, {"/users/{id}/orders/{order}", {}}, {"/files/{path+}", {}}}}});
+  const Routes routes(
+      {{"one",
+        {"h"},
+        {{"/users/{id}", {}}, {"/users/me", {}}, {"/{proxy+}", {}}, {"/users/{id}/orders/{order}", {}}, {"/files/{path+}", {}}}}});
   EXPECT_EQ(routes.find("h", "/users/me"), "one /users/me");
   EXPECT_EQ(routes.find("h", "/users/7"), "one /users/7 id=7");
   EXPECT_EQ(routes.find("h", "/users/7/orders/9"), "one /users/7/orders/9 id=7 order=9");
@@ -93,7 +102,8 @@ TEST(Routing, OneThatNamesItsMethodsGoesBeforeOneForAll) {
 }
 
 TEST(Routing, TheOlderKeepsAContestedPath) {
-  const Routes routes({{"newer", {"h"}, {{"/a/{x}", {}}, {"/own", {}}}, "2026-01-02T00:00:00Z"}, {"older", {"h"}, {{"/a/{y}", {}}}, "2026-01-01T00:00:00Z"}});
+  const Routes routes({{"newer", {"h"}, {{"/a/{x}", {}}, {"/own", {}}}, "2026-01-02T00:00:00Z"},
+                       {"older", {"h"}, {{"/a/{y}", {}}}, "2026-01-01T00:00:00Z"}});
   EXPECT_EQ(routes.find("h", "/a/1"), "older /a/1 y=1");
   EXPECT_EQ(routes.find("h", "/own"), "newer /own");
   ASSERT_EQ(routes.conflicts.size(), 1u);
@@ -103,7 +113,8 @@ TEST(Routing, TheOlderKeepsAContestedPath) {
 }
 
 TEST(Routing, LocalPathsAreStrippedAndTheLongestWins) {
-  const Routes routes({{"hello", {}, {}, "1", "/hello"}, {"orders", {}, {{"/x/{id}", {}}}, "1", "/shop/orders"}, {"shop", {}, {}, "1", "/shop"}});
+  const Routes routes(
+      {{"hello", {}, {}, "1", "/hello"}, {"orders", {}, {{"/x/{id}", {}}}, "1", "/shop/orders"}, {"shop", {}, {}, "1", "/shop"}});
   EXPECT_EQ(routes.find("localhost:8080", "/hello"), "hello / proxy=");
   EXPECT_EQ(routes.find("127.0.0.1", "/hello/a/b"), "hello /a/b proxy=a/b");
   EXPECT_EQ(routes.find("h", "/shop/orders/x/7"), "orders /x/7 id=7");

@@ -75,7 +75,9 @@ TEST_F(GatewayTest, HoldsARequestWhenTheOnlyReplicaIsGoneUntilTheNextOne) {
   }
   ASSERT_EQ(callHome("dead", pod("dead"), deadPort), 204);
   std::thread client([&] { EXPECT_EQ(call(gateway_->address(), "/f", "POST", "", "kept").body, "POST / kept"); });
-  ASSERT_TRUE(eventually([&] { return gateway_->metrics().find("pilotlight_gateway_retries_total{namespace=\"default\",function=\"f\"} 0") == std::string::npos; }));
+  ASSERT_TRUE(eventually([&] {
+    return gateway_->metrics().find("pilotlight_gateway_retries_total{namespace=\"default\",function=\"f\"} 0") == std::string::npos;
+  }));
   ServerFixture next;
   replica("next", next);
   client.join();
@@ -84,7 +86,8 @@ TEST_F(GatewayTest, HoldsARequestWhenTheOnlyReplicaIsGoneUntilTheNextOne) {
 /// A replica that the test plays byte by byte.
 class Scripted {
  public:
-  explicit Scripted(std::function<void(int fd)> script) : listener_(*net::listenTcp({"127.0.0.1", 0})), port(net::localAddress(listener_.get()).port) {
+  explicit Scripted(std::function<void(int fd)> script)
+      : listener_(*net::listenTcp({"127.0.0.1", 0})), port(net::localAddress(listener_.get()).port) {
     thread_ = std::thread([this, script = std::move(script)] {
       pollfd waiter{listener_.get(), POLLIN, 0};
       while (!stop_) {
@@ -212,7 +215,9 @@ TEST_F(GatewayTest, StopsSendingToAPodThatIsDeleted) {
   EXPECT_EQ(call(gateway_->address(), "/f").status, 200);
   ASSERT_TRUE(cluster_.remove(kube::resources::pods, {"default", "p1"}, {}));
   replica("p2", second);
-  ASSERT_TRUE(eventually([&] { return gateway_->metrics().find("pilotlight_gateway_replicas{namespace=\"default\",function=\"f\"} 1\n") != std::string::npos; }));
+  ASSERT_TRUE(eventually([&] {
+    return gateway_->metrics().find("pilotlight_gateway_replicas{namespace=\"default\",function=\"f\"} 1\n") != std::string::npos;
+  }));
   const int before = first.thread.sync([&] { return first.app.requests; });
   for (int i = 0; i < 5; ++i) EXPECT_EQ(call(gateway_->address(), "/f").status, 200);
   EXPECT_EQ(first.thread.sync([&] { return first.app.requests; }), before);

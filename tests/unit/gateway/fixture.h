@@ -47,7 +47,8 @@ inline Response parse(const std::string& text) {
 }
 
 /// One request on a connection of its own.
-inline Response call(const net::Address& to, const std::string& target, const std::string& method = "GET", const std::string& fields = "", const std::string& body = "") {
+inline Response call(const net::Address& to, const std::string& target, const std::string& method = "GET", const std::string& fields = "",
+                     const std::string& body = "") {
   RawClient client(to);
   std::string request = method + " " + target + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n" + fields;
   if (!body.empty()) request += "Content-Length: " + std::to_string(body.size()) + "\r\n";
@@ -110,10 +111,11 @@ class GatewayTest : public testing::Test {
     return read ? read->intAt("/status/gateways/0/observedGeneration") : -1;
   }
   void deployment(const std::string& name = "f-00001", int replicas = 0) {
-    const Json object{{"apiVersion", "apps/v1"},
-                      {"kind", "Deployment"},
-                      {"metadata", {{"name", name}, {"namespace", "default"}, {"labels", {{api::kLabelFunction, name.substr(0, name.find('-'))}}}}},
-                      {"spec", {{"replicas", replicas}}}};
+    const Json object{
+        {"apiVersion", "apps/v1"},
+        {"kind", "Deployment"},
+        {"metadata", {{"name", name}, {"namespace", "default"}, {"labels", {{api::kLabelFunction, name.substr(0, name.find('-'))}}}}},
+        {"spec", {{"replicas", replicas}}}};
     ASSERT_TRUE(cluster_.create(kube::resources::deployments, object, "test"));
   }
   int scale(const std::string& name = "f-00001") {
@@ -123,13 +125,15 @@ class GatewayTest : public testing::Test {
 
   /// A pod as the API knows it; returns its uid.
   std::string pod(const std::string& name, const std::string& function = "f", const std::string& ip = "") {
-    const Json object{{"apiVersion", "v1"},
-                      {"kind", "Pod"},
-                      {"metadata", {{"name", name}, {"namespace", "default"}, {"labels", {{api::kLabelFunction, function}, {api::kLabelVersion, "1"}}}}},
-                      {"spec", {{"containers", Json::array({{{"name", "function"}, {"image", "x"}}})}}}};
+    const Json object{
+        {"apiVersion", "v1"},
+        {"kind", "Pod"},
+        {"metadata", {{"name", name}, {"namespace", "default"}, {"labels", {{api::kLabelFunction, function}, {api::kLabelVersion, "1"}}}}},
+        {"spec", {{"containers", Json::array({{{"name", "function"}, {"image", "x"}}})}}}};
     const auto created = cluster_.create(kube::resources::pods, object, "test");
     EXPECT_TRUE(created) << created.error().message;
-    if (!ip.empty()) EXPECT_TRUE(cluster_.mergePatch(kube::resources::pods, {"default", name}, {{"status", {{"podIP", ip}}}}, "test", "status"));
+    if (!ip.empty())
+      EXPECT_TRUE(cluster_.mergePatch(kube::resources::pods, {"default", name}, {{"status", {{"podIP", ip}}}}, "test", "status"));
     return created->uid();
   }
   int callHome(const std::string& name, const std::string& uid, std::uint16_t port) {

@@ -25,7 +25,10 @@ TEST_F(GatewayTest, CarriesARequestAndItsAnswer) {
     exchange.respond(201, "text/plain", "got " + body, extra);
   };
   replica("p", server);
-  const auto response = call(gateway_->address(), "/f/a/b?x=1&y", "POST", "X-Pilotlight-Deadline: 1\r\nX-Forwarded-For: 9.9.9.9\r\nX-Request-Id: my-id\r\nTE: trailers\r\nX-Hop: 1\r\nConnection: X-Hop\r\n", "hello");
+  const auto response = call(
+      gateway_->address(), "/f/a/b?x=1&y", "POST",
+      "X-Pilotlight-Deadline: 1\r\nX-Forwarded-For: 9.9.9.9\r\nX-Request-Id: my-id\r\nTE: trailers\r\nX-Hop: 1\r\nConnection: X-Hop\r\n",
+      "hello");
   EXPECT_EQ(response.status, 201);
   EXPECT_EQ(response.body, "got hello");
   EXPECT_EQ(response.header("X-Custom"), "yes");
@@ -67,7 +70,9 @@ TEST_F(GatewayTest, StreamsLargeBodiesBothWays) {
   std::string body(16 << 20, '\0');
   for (std::size_t i = 0; i < body.size(); ++i) body[i] = static_cast<char>(i * 2654435761U >> 24);
   RawClient client(gateway_->address());
-  std::thread sender([&] { client.send("POST /f HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body); });
+  std::thread sender([&] {
+    client.send("POST /f HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body);
+  });
   const auto response = parse(client.readAll(seconds(30)));
   sender.join();
   EXPECT_EQ(response.status, 200);
@@ -147,9 +152,12 @@ TEST_F(GatewayTest, ShowsMetricsOnTheInternalListenerOnly) {
   EXPECT_EQ(call(gateway_->address(), "/f").status, 200);
   ASSERT_TRUE(idle());
   const auto response = call(gateway_->internalAddress(), "/metrics");
-  EXPECT_NE(response.body.find("pilotlight_gateway_requests_total{namespace=\"default\",function=\"f\",code=\"200\"} 1\n"), std::string::npos) << response.body;
+  EXPECT_NE(response.body.find("pilotlight_gateway_requests_total{namespace=\"default\",function=\"f\",code=\"200\"} 1\n"),
+            std::string::npos)
+      << response.body;
   EXPECT_NE(response.body.find("pilotlight_gateway_replicas{namespace=\"default\",function=\"f\"} 1\n"), std::string::npos);
-  EXPECT_NE(response.body.find("pilotlight_gateway_request_duration_seconds_count{namespace=\"default\",function=\"f\"} 1\n"), std::string::npos);
+  EXPECT_NE(response.body.find("pilotlight_gateway_request_duration_seconds_count{namespace=\"default\",function=\"f\"} 1\n"),
+            std::string::npos);
   EXPECT_EQ(call(gateway_->address(), "/metrics").status, 404);
 }
 
@@ -161,7 +169,9 @@ TEST_F(GatewayTest, LogsRequestsAsJsonWithoutTheQuery) {
   replica("p", server);
   EXPECT_EQ(call(gateway_->address(), "/f/x?token=geheim").status, 200);
   ASSERT_TRUE(eventually([&] { return log().find("\"msg\":\"request\"") != std::string::npos; }));
-  const auto line = Json::parse(log().substr(0, log().find('\n')));
+  const std::string all = log();
+  const auto from = all.rfind('\n', all.find("\"msg\":\"request\"")) + 1;  // npos + 1 is 0: the first line
+  const auto line = Json::parse(all.substr(from, all.find('\n', from) - from));
   EXPECT_EQ(line["function"], "f");
   EXPECT_EQ(line["status"], 200);
   EXPECT_EQ(line["path"], "/f/x");

@@ -18,7 +18,8 @@ TEST_F(GatewayTest, HoldsARequestAtZeroWakesTheFunctionAndAnswers) {
   client.join();
   EXPECT_GE(demands, 1);
   EXPECT_TRUE(idle());
-  EXPECT_NE(gateway_->metrics().find("pilotlight_gateway_cold_start_seconds_count{namespace=\"default\",function=\"f\"} 1\n"), std::string::npos);
+  EXPECT_NE(gateway_->metrics().find("pilotlight_gateway_cold_start_seconds_count{namespace=\"default\",function=\"f\"} 1\n"),
+            std::string::npos);
 }
 
 TEST_F(GatewayTest, WakesAgainWhenSomeoneWritesZero) {
@@ -43,7 +44,8 @@ TEST_F(GatewayTest, KeepsWhatItKnowsOfAHeldRequestWhenRoutesChange) {
   start();
   ServerFixture server;
   server.app.answer = [](net::Exchange& exchange, const std::string&) {
-    exchange.respond(200, "text/plain", std::string(exchange.head().headers.get("X-Pilotlight-Param-a_rather_long_parameter_name").value_or("none")));
+    exchange.respond(200, "text/plain",
+                     std::string(exchange.head().headers.get("X-Pilotlight-Param-a_rather_long_parameter_name").value_or("none")));
   };
   std::thread client([&] { EXPECT_EQ(call(gateway_->address(), "/f/a-rather-long-literal-segment/7").body, "7"); });
   ASSERT_TRUE(eventually([&] { return load().queued == 1; }));
@@ -74,10 +76,11 @@ TEST_F(GatewayTest, KeepsACallHomeUntilThePodIsSeen) {
   start();
   ServerFixture server;
   std::thread client([&] { EXPECT_EQ(call(gateway_->address(), "/f").status, 200); });
-  const Json object{{"apiVersion", "v1"},
-                    {"kind", "Pod"},
-                    {"metadata", {{"name", "p"}, {"namespace", "default"}, {"labels", {{api::kLabelFunction, "f"}, {api::kLabelVersion, "1"}}}}},
-                    {"spec", {{"containers", Json::array()}}}};
+  const Json object{
+      {"apiVersion", "v1"},
+      {"kind", "Pod"},
+      {"metadata", {{"name", "p"}, {"namespace", "default"}, {"labels", {{api::kLabelFunction, "f"}, {api::kLabelVersion, "1"}}}}},
+      {"spec", {{"containers", Json::array()}}}};
   // The uid is known only once created: register under it first by creating in a cluster that the gateway sees late.
   const auto created = cluster_.create(kube::resources::pods, object, "test");
   ASSERT_TRUE(created);

@@ -37,10 +37,11 @@ TEST(Chunked, DecodesHoweverItIsCut) {
 }
 
 TEST(Chunked, RefusesWhatIsNotExact) {
-  for (const std::string& input : {std::string("5\nhello\r\n0\r\n\r\n"), std::string("5\r\nhelloX\r\n0\r\n\r\n"), std::string("\r\n0\r\n\r\n"), std::string("x\r\n"),
-                                  std::string("0x5\r\nhello\r\n0\r\n\r\n"), std::string("-1\r\n"), std::string(" 5\r\nhello\r\n"), std::string("5 \r\nhello\r\n"),
-                                  std::string("fffffffffffffffff\r\n"), std::string("5\r\nhello\r\n0\r\n\rX"), std::string("1;a\nb\r\nx\r\n0\r\n\r\n"),
-                                  std::string("1;\0\r\nx\r\n0\r\n\r\n", 13)})
+  for (const std::string& input :
+       {std::string("5\nhello\r\n0\r\n\r\n"), std::string("5\r\nhelloX\r\n0\r\n\r\n"), std::string("\r\n0\r\n\r\n"), std::string("x\r\n"),
+        std::string("0x5\r\nhello\r\n0\r\n\r\n"), std::string("-1\r\n"), std::string(" 5\r\nhello\r\n"), std::string("5 \r\nhello\r\n"),
+        std::string("fffffffffffffffff\r\n"), std::string("5\r\nhello\r\n0\r\n\rX"), std::string("1;a\nb\r\nx\r\n0\r\n\r\n"),
+        std::string("1;\0\r\nx\r\n0\r\n\r\n", 13)})
     EXPECT_EQ(decode(input, 3), std::nullopt) << input;
 }
 

@@ -88,7 +88,9 @@ class RawServer {
       got.append(buffer, static_cast<std::size_t>(n));
     }
   }
-  static void say(int fd, std::string_view text) { EXPECT_EQ(send(fd, text.data(), text.size(), MSG_NOSIGNAL), static_cast<ssize_t>(text.size())); }
+  static void say(int fd, std::string_view text) {
+    EXPECT_EQ(send(fd, text.data(), text.size(), MSG_NOSIGNAL), static_cast<ssize_t>(text.size()));
+  }
 
  private:
   Fd listener_;
@@ -121,13 +123,18 @@ TEST_P(Answers, AreReadOrRefused) {
 
 INSTANTIATE_TEST_SUITE_P(
     All, Answers,
-    testing::Values(Answer{"Length", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nab", "ab", {}}, Answer{"UntilClose", "HTTP/1.0 200 OK\r\n\r\nabc", "abc", {}},
+    testing::Values(Answer{"Length", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nab", "ab", {}},
+                    Answer{"UntilClose", "HTTP/1.0 200 OK\r\n\r\nabc", "abc", {}},
                     Answer{"Chunked", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n", "ab", {}},
-                    Answer{"AfterContinue", "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nz", "z", {}},
+                    Answer{
+                        "AfterContinue",
+                        "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nz",
+                        "z",
+                        {}},
                     Answer{"CutBody", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab", "ab", ClientFailure::closed},
                     Answer{"CutChunk", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab", "ab", ClientFailure::closed},
-                    Answer{"CutHead", "HTTP/1.1 200 OK\r\nContent-", "", ClientFailure::closed}, Answer{"Nothing", "", "", ClientFailure::closed},
-                    Answer{"Garbage", "hello there\r\n\r\n", "", ClientFailure::protocol},
+                    Answer{"CutHead", "HTTP/1.1 200 OK\r\nContent-", "", ClientFailure::closed},
+                    Answer{"Nothing", "", "", ClientFailure::closed}, Answer{"Garbage", "hello there\r\n\r\n", "", ClientFailure::protocol},
                     Answer{"Switching", "HTTP/1.1 101 Switching Protocols\r\n\r\n", "", ClientFailure::protocol},
                     Answer{"HugeHead", "HTTP/1.1 200 OK\r\nX: " + std::string(20000, 'x'), "", ClientFailure::protocol}),
     [](const auto& info) { return info.param.name; });

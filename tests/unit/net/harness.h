@@ -107,7 +107,7 @@ class TestApplication final : public Application {
   std::function<void(Exchange&, const std::string& body)> answer = [](Exchange& exchange, const std::string& body) {
     exchange.respond(200, "text/plain", std::string(exchange.head().method) + " " + std::string(exchange.head().target) + " " + body);
   };
-  std::function<bool(Exchange&)> onHead;   ///< true: answered there
+  std::function<bool(Exchange&)> onHead;  ///< true: answered there
   int requests = 0, completed = 0, broken = 0;
 
   ExchangeHandler* onRequest(Exchange& exchange) override {
@@ -146,7 +146,7 @@ class ServerFixture {
     thread.sync([&] { server.reset(); });
     thread.stop();
   }
-  TestApplication app;   // set up before requests; read by sync()
+  TestApplication app;  // set up before requests; read by sync()
   std::unique_ptr<Server> server;
   Address address;
   LoopThread thread;

@@ -20,38 +20,45 @@ TEST_P(RefusedRequest, IsAnsweredWithItsStatus) {
   EXPECT_EQ(status, GetParam().status);
 }
 
-std::string get(const std::string& fields) { return "GET / HTTP/1.1\r\nHost: a\r\n" + fields + "\r\n"; }
+std::string get(const std::string& fields) {
+  return "GET / HTTP/1.1\r\nHost: a\r\n" + fields + "\r\n";
+}
 
 INSTANTIATE_TEST_SUITE_P(
     Smuggling, RefusedRequest,
-    testing::Values(Refused{"BothLengths", get("Content-Length: 3\r\nTransfer-Encoding: chunked\r\n"), 400},
-                    Refused{"TwoLengths", get("Content-Length: 3\r\nContent-Length: 3\r\n"), 400},
-                    Refused{"ListOfLengths", get("Content-Length: 3, 3\r\n"), 400}, Refused{"SignedLength", get("Content-Length: +3\r\n"), 400},
-                    Refused{"NegativeLength", get("Content-Length: -3\r\n"), 400}, Refused{"HexLength", get("Content-Length: 0x3\r\n"), 400},
-                    Refused{"HugeLength", get("Content-Length: 9999999999999999999\r\n"), 400},
-                    Refused{"ChunkedGzip", get("Transfer-Encoding: chunked, gzip\r\n"), 501},
-                    Refused{"TwoCodings", get("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n"), 400},
-                    Refused{"UnknownCoding", get("Transfer-Encoding: xchunked\r\n"), 501},
-                    Refused{"Http10Chunked", "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n", 400},
-                    Refused{"SpaceBeforeColon", get("Content-Length : 3\r\n"), 400}, Refused{"ObsFold", get("X: a\r\n b\r\n"), 400},
-                    Refused{"BareLf", "GET / HTTP/1.1\nHost: a\n\n", 400}, Refused{"BareLfInFields", "GET / HTTP/1.1\r\nHost: a\nX: b\r\n\r\n", 400},
-                    Refused{"BareCr", get("X: a\rb\r\n"), 400}, Refused{"Nul", get(std::string("X: a\0b\r\n", 8)), 400},
-                    Refused{"EmptyName", get(": x\r\n"), 400}, Refused{"NoColon", get("X\r\n"), 400},
-                    Refused{"TwoHosts", get("Host: b\r\n"), 400}, Refused{"NoHost", "GET / HTTP/1.1\r\n\r\n", 400},
-                    Refused{"HostWithSlash", "GET / HTTP/1.1\r\nHost: a/b\r\n\r\n", 400}, Refused{"OtherAuthority", "GET http://b/ HTTP/1.1\r\nHost: a\r\n\r\n", 400},
-                    Refused{"UserInfo", "GET http://u@a/ HTTP/1.1\r\nHost: u@a\r\n\r\n", 400}, Refused{"Fragment", "GET /#x HTTP/1.1\r\nHost: a\r\n\r\n", 400},
-                    Refused{"TwoSpaces", "GET  / HTTP/1.1\r\nHost: a\r\n\r\n", 400}, Refused{"TabInLine", "GET\t/ HTTP/1.1\r\nHost: a\r\n\r\n", 400},
-                    Refused{"NoVersion", "GET /\r\nHost: a\r\n\r\n", 400}, Refused{"Http2", "GET / HTTP/2.0\r\nHost: a\r\n\r\n", 505},
-                    Refused{"Http12", "GET / HTTP/1.2\r\nHost: a\r\n\r\n", 505}, Refused{"Connect", "CONNECT a:80 HTTP/1.1\r\nHost: a\r\n\r\n", 501},
-                    Refused{"RelativeTarget", "GET x HTTP/1.1\r\nHost: a\r\n\r\n", 400}, Refused{"Star", "GET * HTTP/1.1\r\nHost: a\r\n\r\n", 400},
-                    Refused{"UnknownExpect", get("Expect: 200-maybe\r\n"), 417}, Refused{"LongTarget", "GET /" + std::string(9000, 'a') + " HTTP/1.1\r\nHost: a\r\n\r\n", 414},
-                    Refused{"EndlessTarget", "GET /" + std::string(9000, 'a'), 414}, Refused{"LongHead", get("X: " + std::string(17000, 'a') + "\r\n"), 431}),
+    testing::Values(
+        Refused{"BothLengths", get("Content-Length: 3\r\nTransfer-Encoding: chunked\r\n"), 400},
+        Refused{"TwoLengths", get("Content-Length: 3\r\nContent-Length: 3\r\n"), 400},
+        Refused{"ListOfLengths", get("Content-Length: 3, 3\r\n"), 400}, Refused{"SignedLength", get("Content-Length: +3\r\n"), 400},
+        Refused{"NegativeLength", get("Content-Length: -3\r\n"), 400}, Refused{"HexLength", get("Content-Length: 0x3\r\n"), 400},
+        Refused{"HugeLength", get("Content-Length: 9999999999999999999\r\n"), 400},
+        Refused{"ChunkedGzip", get("Transfer-Encoding: chunked, gzip\r\n"), 501},
+        Refused{"TwoCodings", get("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n"), 400},
+        Refused{"UnknownCoding", get("Transfer-Encoding: xchunked\r\n"), 501},
+        Refused{"Http10Chunked", "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n", 400},
+        Refused{"SpaceBeforeColon", get("Content-Length : 3\r\n"), 400}, Refused{"ObsFold", get("X: a\r\n b\r\n"), 400},
+        Refused{"BareLf", "GET / HTTP/1.1\nHost: a\n\n", 400}, Refused{"BareLfInFields", "GET / HTTP/1.1\r\nHost: a\nX: b\r\n\r\n", 400},
+        Refused{"BareCr", get("X: a\rb\r\n"), 400}, Refused{"Nul", get(std::string("X: a\0b\r\n", 8)), 400},
+        Refused{"EmptyName", get(": x\r\n"), 400}, Refused{"NoColon", get("X\r\n"), 400}, Refused{"TwoHosts", get("Host: b\r\n"), 400},
+        Refused{"NoHost", "GET / HTTP/1.1\r\n\r\n", 400}, Refused{"HostWithSlash", "GET / HTTP/1.1\r\nHost: a/b\r\n\r\n", 400},
+        Refused{"OtherAuthority", "GET http://b/ HTTP/1.1\r\nHost: a\r\n\r\n", 400},
+        Refused{"UserInfo", "GET http://u@a/ HTTP/1.1\r\nHost: u@a\r\n\r\n", 400},
+        Refused{"Fragment", "GET /#x HTTP/1.1\r\nHost: a\r\n\r\n", 400}, Refused{"TwoSpaces", "GET  / HTTP/1.1\r\nHost: a\r\n\r\n", 400},
+        Refused{"TabInLine", "GET\t/ HTTP/1.1\r\nHost: a\r\n\r\n", 400}, Refused{"NoVersion", "GET /\r\nHost: a\r\n\r\n", 400},
+        Refused{"Http2", "GET / HTTP/2.0\r\nHost: a\r\n\r\n", 505}, Refused{"Http12", "GET / HTTP/1.2\r\nHost: a\r\n\r\n", 505},
+        Refused{"Connect", "CONNECT a:80 HTTP/1.1\r\nHost: a\r\n\r\n", 501},
+        Refused{"RelativeTarget", "GET x HTTP/1.1\r\nHost: a\r\n\r\n", 400}, Refused{"Star", "GET * HTTP/1.1\r\nHost: a\r\n\r\n", 400},
+        Refused{"UnknownExpect", get("Expect: 200-maybe\r\n"), 417},
+        Refused{"LongTarget", "GET /" + std::string(9000, 'a') + " HTTP/1.1\r\nHost: a\r\n\r\n", 414},
+        Refused{"EndlessTarget", "GET /" + std::string(9000, 'a'), 414},
+        Refused{"LongHead", get("X: " + std::string(17000, 'a') + "\r\n"), 431}),
     [](const auto& info) { return info.param.name; });
 
 TEST(RequestHead, ReadsWhatItNeeds) {
   RequestHead head;
   int status = 0;
-  const std::string data = "POST /a/b?x=1 HTTP/1.1\r\nHost: Ex.com:80\r\nContent-Length: 5\r\nExpect: 100-continue\r\nConnection: x, close\r\n\r\nhello";
+  const std::string data =
+      "POST /a/b?x=1 HTTP/1.1\r\nHost: Ex.com:80\r\nContent-Length: 5\r\nExpect: 100-continue\r\nConnection: x, close\r\n\r\nhello";
   ASSERT_EQ(parseRequestHead(data, {}, head, status), Parse::done);
   EXPECT_EQ(head.method, "POST");
   EXPECT_EQ(head.path, "/a/b");
@@ -113,14 +120,16 @@ TEST(ResponseHead, KnowsWhenNoBodyFollows) {
 
 TEST(ResponseHead, RefusesWhatCouldBeReadInTwoWays) {
   ResponseHead head;
-  for (const char* data : {"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
-                           "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "HTTP/1.1 20 OK\r\n\r\n", "HTTP/1.1 2000 OK\r\n\r\n", "ICY 200 OK\r\n\r\n",
-                           "HTTP/1.1 200 OK\nX: y\n\n", "HTTP/1.1 099 X\r\n\r\n"})
+  for (const char* data :
+       {"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+        "HTTP/1.1 20 OK\r\n\r\n", "HTTP/1.1 2000 OK\r\n\r\n", "ICY 200 OK\r\n\r\n", "HTTP/1.1 200 OK\nX: y\n\n", "HTTP/1.1 099 X\r\n\r\n"})
     EXPECT_EQ(parseResponseHead(data, false, head), Parse::bad) << data;
 }
 
 TEST(HopByHop, EndsHere) {
-  for (const char* name : {"Connection", "keep-alive", "TE", "Trailer", "Transfer-Encoding", "Upgrade", "Proxy-Connection"}) EXPECT_TRUE(isHopByHop(name)) << name;
+  for (const char* name : {"Connection", "keep-alive", "TE", "Trailer", "Transfer-Encoding", "Upgrade", "Proxy-Connection"})
+    EXPECT_TRUE(isHopByHop(name)) << name;
   for (const char* name : {"Content-Type", "Accept", "Via", "Host"}) EXPECT_FALSE(isHopByHop(name)) << name;
 }
 

@@ -29,7 +29,8 @@ TEST(Server, AnswersPipelinedRequestsInOrder) {
   ServerFixture fixture;
   RawClient client(fixture.address);
   std::string all;
-  for (int i = 0; i < 50; ++i) all += "POST /" + std::to_string(i) + " HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n";
+  for (int i = 0; i < 50; ++i)
+    all += "POST /" + std::to_string(i) + " HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n";
   client.send(all + "GET /last HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
   const std::string responses = client.readAll();
   std::size_t at = 0;

@@ -75,12 +75,17 @@ TEST(HttpTest, AnAnswerThatIsNotHttpIsABadResponse) {
   EXPECT_EQ(response.header("x-pilotlight-error"), "bad-response");
 }
 
-TEST(HttpTest, ACommandThatDoesNotExistIsTriedAgainAndTheLogSaysWhy) {
+TEST(HttpTest, ACommandThatDoesNotExistIsTriedAgainThenGivenUpAndTheLogSaysWhy) {
   Shim shim({"http", {"no-such-program"}, {}});
-  ASSERT_TRUE(eventually([&] { return shim.metric("ready") == 0; }));
-  EXPECT_TRUE(eventually([&] { return shim.log().find("\"retry_in_ms\":40") != std::string::npos; })) << shim.log();
+  EXPECT_EQ(shim.waitExit(), 127);
+  EXPECT_NE(shim.log().find("\"retry_in_ms\":40"), std::string::npos) << shim.log();
   EXPECT_NE(shim.log().find("no-such-program: no such program in PATH"), std::string::npos);
-  EXPECT_EQ(shim.get("/_pilotlight/healthz").status, 200);
+}
+
+TEST(HttpTest, AHandlerThatNeverGetsReadyIsGivenUpWithItsExitCode) {
+  Shim shim({"http", {"sh", "-c", "exit 3"}, {}});
+  EXPECT_EQ(shim.waitExit(), 3);
+  EXPECT_NE(shim.log().find("handler given up"), std::string::npos) << shim.log();
 }
 
 TEST(HttpTest, LargeBodiesStreamThroughInConstantMemory) {

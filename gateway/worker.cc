@@ -40,7 +40,9 @@ void Worker::forget(const net::Address& address) {
 }
 
 void Worker::drain(std::function<void()> done) {
-  loop_.post([this, done = std::move(done)] { publicServer_->drain([this, done] { internalServer_->drain(done); }); });
+  loop_.post([this, done = std::move(done)] { publicServer_->drain([this, done] {
+      if (internalServer_) internalServer_->drain(done);  // unless stop() has come in between
+    }); });
 }
 
 void Worker::stop() {

@@ -99,7 +99,9 @@ class Decision {
     }
     // What is ready counts, not what was asked for: a version that never got ready must not hold its successor back.
     const int had = std::min(replicasOf(observed_, from), readyOf(observed_, from));
-    return readyOf(observed_, to) >= std::max(1, had);
+    // Pods of a Deployment that was already told to shrink are as good as gone.
+    const int has = std::min(replicasOf(observed_, to), readyOf(observed_, to));
+    return has >= std::max(1, had);
   }
 
   void want(const api::FunctionVersion& version, int atLeast, bool exactly) {

@@ -264,6 +264,25 @@ TEST(Plan, GoingBackFromACrashingVersionReusesTheOldOne) {
   EXPECT_EQ(condition(world.observed.function.status, kConditionProgressing).reason, "Complete");
 }
 
+TEST(Plan, PodsOfAVersionThatIsBeingScaledDownDoNotCountForGoingBackToIt) {
+  World world;
+  world.settle();
+  world.deployment(1)->replicas = 1;
+  world.runPods(1, 1);
+  world.change("two");
+  world.settle();
+  world.runPods(2, 1);
+  world.settle();
+  ASSERT_EQ(world.servedVersion(), 2);
+  ASSERT_EQ(world.deployment(1)->replicas, 0);
+  world.runPods(1, 1);  // not yet gone
+  world.change("registry.example/orders:1");
+  const Plan plan = world.pass();
+  EXPECT_EQ(plan.route.spec.backends[0].version, 2);
+  EXPECT_EQ(world.deployment(1)->replicas, 1) << "brought up again first";
+  EXPECT_EQ(world.pass().route.spec.backends[0].version, 1);
+}
+
 TEST(Plan, ABrokenFirstVersionDoesNotHoldItsSuccessorBack) {
   World world;
   world.observed.function.spec.scale.initial = 3;

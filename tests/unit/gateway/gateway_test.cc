@@ -178,6 +178,15 @@ TEST_F(GatewayTest, LogsRequestsAsJsonWithoutTheQuery) {
   EXPECT_EQ(log().find("geheim"), std::string::npos);
 }
 
+TEST_F(GatewayTest, StoppingWithoutGraceIsSafeAtAnyMoment) {
+  for (int i = 0; i < 50; ++i) {
+    start();
+    RawClient client(gateway_->address());
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    gateway_->stop(milliseconds(0));
+  }
+}
+
 TEST_F(GatewayTest, StopAnswersWhatIsOpen) {
   apply(route());
   start();

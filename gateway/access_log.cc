@@ -1,6 +1,7 @@
 #include "gateway/access_log.h"
 
 #include <cstdio>
+#include <ctime>
 
 namespace pilotlight::gateway {
 
@@ -21,6 +22,20 @@ void appendJsonString(std::string& out, std::string_view text) {
     }
   }
   out += '"';
+}
+
+void beginLogLine(std::string& out, std::string_view level, std::string_view message) {
+  timespec time{};
+  clock_gettime(CLOCK_REALTIME, &time);
+  tm parts{};
+  gmtime_r(&time.tv_sec, &parts);
+  char stamp[40];
+  const std::size_t length = strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%S", &parts);
+  char fraction[8];
+  std::snprintf(fraction, sizeof fraction, ".%03dZ", static_cast<int>(time.tv_nsec / 1'000'000 % 1000));
+  out.assign("{\"ts\":\"").append(stamp, length).append(fraction).append("\",\"level\":\"").append(level);
+  out.append("\",\"component\":\"gateway\",\"msg\":");
+  appendJsonString(out, message);
 }
 
 LogWriter::LogWriter(Sink sink, std::size_t maxBytes) : sink_(std::move(sink)), maxBytes_(maxBytes), thread_([this] { run(); }) {}

@@ -15,6 +15,9 @@ namespace pilotlight::gateway {
 /// Appends "text" as a JSON string, with quotes.
 void appendJsonString(std::string& out, std::string_view text);
 
+/// `{"ts":"2026-01-31T12:00:00.000Z","level":"…","component":"gateway","msg":"…"`: the start of every line.
+void beginLogLine(std::string& out, std::string_view level, std::string_view message);
+
 class LogWriter {
  public:
   using Sink = std::function<void(std::string_view line)>;

@@ -42,8 +42,8 @@ struct Gateway::Impl {
   }
 
   void warn(std::string_view message, const kube::Key& about, const std::string& error) {
-    std::string line = "{\"level\":\"warn\",\"msg\":";
-    appendJsonString(line, message);
+    std::string line;
+    beginLogLine(line, "warn", message);
     line += ",\"object\":";
     appendJsonString(line, about.toString());
     line += ",\"error\":";

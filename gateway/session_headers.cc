@@ -1,6 +1,5 @@
 // What the gateway adds to and takes from the fields of requests and answers, and the access log's line.
 #include <charconv>
-#include <ctime>
 
 #include "api/shim_contract.h"
 #include "gateway/session.h"
@@ -143,16 +142,9 @@ void Session::writeAccessLog(bool complete, int status, Clock::time_point now) {
   const auto millis = [](Clock::duration duration) {
     return std::to_string(std::chrono::duration_cast<std::chrono::microseconds>(duration).count() / 1000.0);
   };
-  timespec time{};
-  clock_gettime(CLOCK_REALTIME, &time);
-  tm parts{};
-  gmtime_r(&time.tv_sec, &parts);
-  char stamp[40];
-  const std::size_t length = strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%S", &parts);
-  char fraction[8];
-  std::snprintf(fraction, sizeof fraction, ".%03dZ", static_cast<int>(time.tv_nsec / 1'000'000));
   const net::RequestHead& head = exchange_->head();
-  line.assign("{\"ts\":\"").append(stamp, length).append(fraction).append("\",\"msg\":\"request\",\"namespace\":");
+  beginLogLine(line, status >= 500 ? "error" : "info", "request");
+  line += ",\"namespace\":";
   appendJsonString(line, entry_->key().namespace_);
   line += ",\"function\":";
   appendJsonString(line, entry_->key().name);

@@ -40,9 +40,11 @@ void Worker::forget(const net::Address& address) {
 }
 
 void Worker::drain(std::function<void()> done) {
-  loop_.post([this, done = std::move(done)] { publicServer_->drain([this, done] {
+  loop_.post([this, done = std::move(done)] {
+    publicServer_->drain([this, done] {
       if (internalServer_) internalServer_->drain(done);  // unless stop() has come in between
-    }); });
+    });
+  });
 }
 
 void Worker::stop() {

@@ -36,7 +36,7 @@ void write(spdlog::logger& logger, spdlog::level::level_enum level, std::string_
   const auto quoted = [](std::string_view text) {
     return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
   };
-  std::string line = "\"message\":" + quoted(message);
+  std::string line = "\"msg\":" + quoted(message);
   for (const auto& [key, value] : fields) {
     line += "," + quoted(key) + ":" + quoted(value);
   }
@@ -56,7 +56,7 @@ Log::Log(const std::string& level, Sink sink) {
   }
   logger_ = std::make_shared<spdlog::logger>("operator", std::move(target));
   logger_->set_formatter(std::make_unique<spdlog::pattern_formatter>(
-      R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ","level":"%l","component":"operator",%v})", spdlog::pattern_time_type::utc, end));
+      R"({"ts":"%Y-%m-%dT%H:%M:%S.%eZ","level":"%l","component":"operator",%v})", spdlog::pattern_time_type::utc, end));
   const auto known = spdlog::level::from_str(level);
   logger_->set_level(known == spdlog::level::off && level != "off" ? spdlog::level::info : known);
   logger_->flush_on(spdlog::level::info);

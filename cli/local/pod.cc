@@ -59,7 +59,8 @@ void PodContext::log(const char* level, const char* message, Json fields) const 
   if (!options.log) return;
   fields["level"] = level;
   fields["msg"] = message;
-  fields["time"] = nowText();
+  fields["ts"] = nowText();
+  fields["component"] = "runner";
   options.log(fields.dump(-1, ' ', false, Json::error_handler_t::replace));
 }
 

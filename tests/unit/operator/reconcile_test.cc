@@ -269,8 +269,8 @@ TEST_F(Reconcile, LogsAreJsonLinesWithFields) {
   for (const auto& line : lines_) {
     const Json entry = Json::parse(line, nullptr, false);
     ASSERT_TRUE(entry.is_object()) << line;
-    EXPECT_TRUE(entry.contains("time") && entry.contains("level") && entry.contains("message")) << line;
-    scaled |= entry["message"] == "deployment scaled" && entry["function"] == "default/hello";
+    EXPECT_TRUE(entry.contains("ts") && entry.contains("level") && entry.contains("msg")) << line;
+    scaled |= entry["msg"] == "deployment scaled" && entry["function"] == "default/hello";
   }
   EXPECT_TRUE(scaled);
 }

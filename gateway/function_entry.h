@@ -58,7 +58,7 @@ struct SlotTaker : core::Waiter {
 
 class FunctionEntry {
  public:
-  FunctionEntry(kube::Key key) : key_(std::move(key)) {}
+  explicit FunctionEntry(kube::Key key) : key_(std::move(key)) {}
 
   const kube::Key& key() const { return key_; }
   FunctionCounters& counters();  ///< made on first use: idle functions cost little

@@ -125,7 +125,7 @@ void Gatherer::gatherOwned(const kube::Key& key, Gathered& into) const {
   // The caches have no order; decisions and messages have.
   std::ranges::sort(into.observed.pods, {}, &core::PodState::name);
   std::ranges::sort(into.observed.deployments, {}, &core::DeploymentState::name);
-  const auto ours = [&uid](kube::Object object) { return object && controlledBy(object, uid) ? object : kube::Object{}; };
+  const auto ours = [&uid](const kube::Object& object) { return object && controlledBy(object, uid) ? object : kube::Object{}; };
   into.service = ours(caches_.services.store().get(key));
   into.serviceAccount = ours(caches_.serviceAccounts.store().get({key.namespace_, core::serviceAccountNameOf(into.observed.function)}));
 }

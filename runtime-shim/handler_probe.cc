@@ -66,9 +66,10 @@ void HandlerProbe::attempt() {
 void HandlerProbe::connect() {
   auto target = net::toSocketAddress(address_);
   auto fd = net::connectTcp(*target);
-  if (fd) socket_ = *std::move(fd);
+  if (!fd) return tryAgain();
+  socket_ = *std::move(fd);
   // Over loopback a connection is there or refused at once; one in between counts as not there yet.
-  if (!fd || !connected(socket_.get())) return tryAgain();
+  if (!connected(socket_.get())) return tryAgain();
   socket_.reset();
   answers_();
 }

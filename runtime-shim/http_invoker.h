@@ -15,7 +15,7 @@ namespace pilotlight::shim {
 class HttpInvoker final : public Invoker {
  public:
   HttpInvoker(net::Loop& loop, const Config& config, Children& children, Metrics& metrics, const Log& log);
-  ~HttpInvoker();
+  ~HttpInvoker() override;
   void start(std::function<void(bool ready)> onReadiness) override;
   std::unique_ptr<Invocation> invoke(Call& call) override;
   void stop(net::Clock::time_point deadline, std::function<void()> done) override;

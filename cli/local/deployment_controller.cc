@@ -7,6 +7,7 @@
 #include <random>
 #include <thread>
 #include <tuple>
+#include <utility>
 
 #include "cli/local/json_read.h"
 #include "kube/informer.h"
@@ -162,7 +163,10 @@ struct DeploymentController::Impl {
 };
 
 DeploymentController::Impl::Impl(kube::Client& client, DeploymentControllerOptions options)
-    : client_(client), options_(options), deployments_(client, kube::resources::deployments), pods_(client, kube::resources::pods) {
+    : client_(client),
+      options_(std::move(options)),
+      deployments_(client, kube::resources::deployments),
+      pods_(client, kube::resources::pods) {
   deployments_.addHandler([this](const Object&, const Object& after) {
     if (after) queue_.add(after.key());
   });

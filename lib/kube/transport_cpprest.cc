@@ -18,7 +18,7 @@ template <>
 struct std::default_delete<web::json::details::_Value> {
   default_delete() = default;
   template <class Derived>
-  default_delete(const default_delete<Derived>&) noexcept {}
+  default_delete(const default_delete<Derived>&) noexcept {}  // NOLINT(google-explicit-constructor): a conversion, as the standard asks
   void operator()(web::json::details::_Value* value) const;
 };
 
@@ -62,7 +62,7 @@ void initializePoolOnce() {
   std::call_once(once, [] {
     try {
       crossplat::threadpool::initialize_with_threads(kPoolThreads);
-    } catch (const std::exception&) {
+    } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch)
       // Someone else has initialised it: nothing to do.
     }
   });
@@ -88,12 +88,9 @@ class CpprestBody final : public BodyStream {
   using Buffer = concurrency::streams::streambuf<std::uint8_t>;
 
  public:
-  CpprestBody(http_client client, concurrency::streams::istream body, pplx::cancellation_token_source cancel, std::string what)
-      : client_(std::move(client)),
-        cancel_(std::move(cancel)),
-        what_(std::move(what)),
-        buffer_(body.streambuf()),
-        state_(std::make_shared<State>()) {
+  CpprestBody(const http_client& client, const concurrency::streams::istream& body, pplx::cancellation_token_source cancel,
+              std::string what)
+      : client_(client), cancel_(std::move(cancel)), what_(std::move(what)), buffer_(body.streambuf()), state_(std::make_shared<State>()) {
     readOn(state_, buffer_);
   }
 

@@ -75,7 +75,7 @@ class ClientPool {
   /// An address and its idle connections. Stays valid until forget().
   class Peer;
 
-  ClientPool(Loop& loop, ClientOptions options = {});
+  explicit ClientPool(Loop& loop, ClientOptions options = {});
   ~ClientPool();  ///< calls in progress are cancelled
 
   /// The handle of an address, for callers that use it often.

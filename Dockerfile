@@ -1,5 +1,5 @@
 # Two images, for docker and buildah alike:
-#   docker build --target pilotlight -t pilotlight/pilotlight .   the operator, gateway and CLI program
+#   docker build --target pilotlight -t pilotlight/pilotlight .   the CLI program, which holds operator and gateway
 #   docker build --target shim       -t pilotlight/shim .         the shim, to be copied into function images
 # Neither has a shell or a package manager; both run as 65532.
 

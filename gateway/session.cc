@@ -10,6 +10,7 @@ namespace pilotlight::gateway {
 
 namespace {
 
+constexpr std::size_t kReplayKept = 4 * 1024;
 constexpr std::size_t kReplayBytes = 64 * 1024;          // of a body, kept for another attempt
 constexpr std::chrono::milliseconds kTimeoutSlack{250};  // the shim tells the timeout itself; this is the backstop
 constexpr std::chrono::milliseconds kMaxBackOff{100};
@@ -163,7 +164,7 @@ void Session::onHead(const net::ResponseHead& head) {
   state_ = State::answering;
   status_ = head.status;
   firstByte_ = worker_.loop().now();
-  if (replay_.capacity() > 0) std::string().swap(replay_);
+  forgetReplay();
   net::Header headers[net::Headers::kMax + 4];
   const std::size_t count = buildResponse(head, headers);
   net::ResponseBody body{head.body == net::BodyKind::untilClose ? net::BodyKind::chunked : head.body, head.length};
@@ -311,10 +312,18 @@ void Session::record(bool complete) {
   writeAccessLog(complete, status, now);
 }
 
+void Session::forgetReplay() {
+  // Small bodies find their room again; large ones do not stay with an idle session.
+  if (replay_.capacity() > kReplayKept)
+    std::string().swap(replay_);
+  else
+    replay_.clear();
+}
+
 void Session::finish() {
   state_ = State::idle;
   deadline_ = Clock::time_point::max();
-  if (replay_.capacity() > 0) std::string().swap(replay_);
+  forgetReplay();
   entry_ = nullptr;
   snapshot_.reset();
   worker_.giveSession(*this);

@@ -69,7 +69,8 @@ class Session final : public SlotTaker, public net::ExchangeHandler, public net:
   bool mayResend(net::ClientFailure failure) const;
   void record(bool complete);
   void writeAccessLog(bool complete, int status, Clock::time_point now);  // session_headers.cc
-  void finish();                                                          // back to the pool
+  void forgetReplay();
+  void finish();  // back to the pool
 
   // session_headers.cc
   std::size_t buildRequest(std::span<net::Header> out, Clock::time_point deadline);

@@ -125,6 +125,19 @@ void Worker::refuseUnrouted(net::Exchange& exchange, const core::RouteMatch& mat
   body += ",\"path\":";
   appendJsonString(body, head.path);
   body += "}\n";
+  if (shared_.options.accessLog == AccessLog::all) {
+    beginLogLine(scratch_, "info", "request");
+    scratch_ += ",\"host\":";
+    appendJsonString(scratch_, head.host);
+    scratch_ += ",\"method\":";
+    appendJsonString(scratch_, head.method);
+    scratch_ += ",\"path\":";
+    appendJsonString(scratch_, head.path);
+    scratch_.append(",\"status\":").append(std::to_string(status)).append(",\"routed\":false,\"remote\":");
+    appendJsonString(scratch_, exchange.peer().ip);
+    scratch_ += '}';
+    shared_.accessLog.write(scratch_);
+  }
   exchange.respond(status, "application/json", body);
 }
 

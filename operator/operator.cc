@@ -21,6 +21,7 @@ core::PlanOptions planOptions(const OperatorOptions& options) {
   core::PlanOptions plan;
   plan.render = {.domain = options.domain,
                  .localPaths = options.localPaths,
+                 .clusterUrlBase = options.clusterUrlBase,
                  .urlBase = options.urlBase,
                  .gateways = options.gateways,
                  .gatewayService = options.gatewayService,

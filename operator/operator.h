@@ -18,6 +18,7 @@ namespace pilotlight::op {
 struct OperatorOptions {
   std::string domain = "localhost";  ///< default host: {name}.{namespace}.{domain}
   bool localPaths = false;           ///< local mode: routes also serve under /{name} (namespace default) or /{namespace}/{name}
+  std::string clusterUrlBase;        ///< local mode: the same for functions with visibility: cluster
   std::string urlBase;               ///< local mode: "http://127.0.0.1:8080"; the status url is urlBase + local path
   std::string gateways;              ///< "ip:port,…" internal listeners, given to shims for call-home
   std::string gatewayService = "pilotlight-gateway.pilotlight-system.svc.cluster.local";  ///< target of the ExternalName Services

@@ -76,7 +76,7 @@ Result readEnvironment(const Getenv& env, Config& config) {
   config.podUid = valueOf(env, contract::kEnvPodUid);
   config.readyPath = valueOf(env, contract::kEnvReadyPath);
   config.nativeHost = valueOf(env, contract::kEnvNativeHost);
-  if (auto type = valueOf(env, "PILOTLIGHT_CONTENT_TYPE"); !type.empty()) config.contentType = type;
+  if (auto type = valueOf(env, "RESPONSE_CONTENT_TYPE"); !type.empty()) config.contentType = type;
   for (const Result& read :
        {readRuntime(contract::kEnvRuntime, valueOf(env, contract::kEnvRuntime), config.runtime),
         readNumber<std::size_t>(env, contract::kEnvConcurrency, 1, 1'000'000, config.concurrency),

@@ -28,7 +28,7 @@ struct Config {
   net::Address listen{"0.0.0.0", 8012};
   std::vector<net::Address> gateways;                    ///< to call home to; may be empty
   std::string readyPath;                                 ///< http; empty: a connection is enough
-  std::string contentType = "application/octet-stream";  ///< exec; PILOTLIGHT_CONTENT_TYPE
+  std::string contentType = "application/octet-stream";  ///< exec; RESPONSE_CONTENT_TYPE
   std::string nativeHost;                                ///< native; empty: beside the shim
   std::uint16_t handlerPort = 0;                         ///< http; from PORT; 0: chosen by the shim
   pid_t parentPid = 0;                                   ///< local mode; 0: none

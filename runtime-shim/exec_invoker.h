@@ -2,7 +2,7 @@
 //
 // Environment of the program, besides the container's own: HTTP_METHOD, HTTP_PATH, HTTP_QUERY, HTTP_HEADER_<NAME> (upper
 // case, '-' as '_'; repeated headers joined by ", "), HTTP_PARAM_<name> for path parameters, HTTP_DEADLINE (epoch
-// milliseconds), REQUEST_ID. Content-Type of the answer: PILOTLIGHT_CONTENT_TYPE, default application/octet-stream.
+// milliseconds), REQUEST_ID. Content-Type of the answer: RESPONSE_CONTENT_TYPE, default application/octet-stream.
 // Exit code 0: a 200. Another one, or a signal: a 500, or a broken answer if output was already sent. The answer ends when the
 // program does. Standard error is passed through. Nothing is kept beyond what the pipes hold.
 #pragma once

@@ -98,13 +98,15 @@ void FunctionServer::ServedCall::answer(int status, std::string_view header, std
   appendJsonEscaped(body, headerValue);
   body += "\",\"message\":\"";
   appendJsonEscaped(body, message);
+  if (status == 504) body += "\",\"limit\":\"timeout";
   body += "\",\"requestId\":\"";
   appendJsonEscaped(body, requestId_);
   body += "\"}\n";
   status_ = status;
   if (!exchange_->bodyComplete()) exchange_->closeAfter();
-  std::array<net::Header, 1> extra = {net::Header{header, headerValue}};
-  exchange_->respond(status, "application/json", body, extra);
+  std::array<net::Header, 2> extra = {net::Header{header, headerValue}, net::Header{"Retry-After", "1"}};
+  const bool again = status == 503 || status == 504;
+  exchange_->respond(status, "application/json", body, std::span(extra).first(again ? 2 : 1));
 }
 
 void FunctionServer::ServedCall::timeOut() {

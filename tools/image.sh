@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Builds the two images with whichever of docker and buildah is there. IMAGE_TAG names them (default: dev).
+# Builds the two images with whichever of docker and buildah is there. IMAGE_TAG names them (default: latest).
 set -euo pipefail
 cd "$(dirname "$0")/.."
-tag=${IMAGE_TAG:-dev}
+tag=${IMAGE_TAG:-latest}
 if command -v docker >/dev/null; then
   build=(docker build)
 elif command -v buildah >/dev/null; then

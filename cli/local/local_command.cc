@@ -113,6 +113,7 @@ void printStarted(Console& console, LocalInstance& instance, const fs::path& sta
   if (functions && functions->items.size() > kShown)
     text += fmt::format("  … and {} more: pilotlight get functions\n", functions->items.size() - kShown);
   text += fmt::format("What functions write: pilotlight logs NAME -f. Own log: {}\n", (stateDir / "pilotlight.log").string());
+  text += fmt::format("Metrics: http://{}/metrics\n", instance.internalAddress().toString());
   text += "Edited files are applied again. Ctrl-C stops everything.\n";
   console.out(text);
 }

@@ -89,6 +89,7 @@ std::expected<void, std::string> LocalInstance::Impl::startWorkers() {
   op::OperatorOptions config;
   config.localPaths = true;
   config.urlBase = urlBase(gateway->address());
+  config.clusterUrlBase = urlBase(gateway->internalAddress());
   config.gateways = internal;
   config.logLevel = options.logLevel;
   config.log = options.log;
@@ -162,6 +163,10 @@ bool LocalInstance::waitForRoutes(std::chrono::milliseconds timeout) {
     if (*event && (*event)->type != kube::WatchEvent::Type::bookmark) look((*event)->object);
   }
   return missing.empty();
+}
+
+net::Address LocalInstance::internalAddress() const {
+  return impl_->gateway->internalAddress();
 }
 
 net::Address LocalInstance::address() const {

@@ -41,7 +41,8 @@ class LocalInstance {
   void stop();
   /// Waits until the gateway serves every Function that was applied. False: not all, within `timeout`.
   bool waitForRoutes(std::chrono::milliseconds timeout);
-  net::Address address() const;  ///< of the gateway
+  net::Address address() const;          ///< of the gateway
+  net::Address internalAddress() const;  ///< of its internal listener: metrics, functions with visibility: cluster
   kube::Client& client();
 
  private:

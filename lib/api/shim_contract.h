@@ -26,8 +26,6 @@ inline constexpr const char* kEnvReadyFd = "PILOTLIGHT_READY_FD";      ///< the 
 
 // Headers between gateway and shim. Inbound X-Pilotlight-* from clients and from handlers are stripped.
 inline constexpr const char* kHeaderPrefix = "X-Pilotlight-";
-inline constexpr const char* kHeaderFunction = "X-Pilotlight-Function";
-inline constexpr const char* kHeaderVersion = "X-Pilotlight-Version";
 inline constexpr const char* kHeaderDeadline = "X-Pilotlight-Deadline";   ///< epoch milliseconds
 inline constexpr const char* kHeaderParamPrefix = "X-Pilotlight-Param-";  ///< path parameters: X-Pilotlight-Param-id
 inline constexpr const char* kHeaderRequestId = "X-Request-Id";

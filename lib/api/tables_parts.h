@@ -114,8 +114,8 @@ struct Table<SourceMount> {
                               {.required = true, .maxLength = 253, .format = Format::subdomain}),
       row<&SourceMount::path>("path", "The folder in which each key becomes a file. Required unless `env` is true.",
                               {.format = Format::absolutePath}),
-      row<&SourceMount::refresh>("refresh", "How soon a change reaches the files.", {.min = kSecond, .max = 24 * kHour}),
-      row<&SourceMount::env>("env", "Give each key as an environment variable instead of a file. A change restarts the handler."),
+      row<&SourceMount::env>(
+          "env", "Give each key as an environment variable instead of a file. A change takes effect when the handler next starts."),
   };
   static constexpr std::array rules = {
       rule<SourceMount, [](const SourceMount& mount) { return mount.env || !mount.path.empty(); }>(

@@ -98,7 +98,6 @@ struct EnvVar {
 struct SourceMount {
   std::string name;
   std::string path;  ///< absolute; required unless env
-  Duration refresh{std::chrono::minutes(5)};
   bool env = false;
 };
 

@@ -124,8 +124,10 @@ std::string localPathOf(const api::Function& function, const RenderOptions& opti
 
 std::string urlOf(const api::Function& function, const RenderOptions& options) {
   const std::string path = localPathOf(function, options);
-  if (!path.empty() && !options.urlBase.empty()) {
-    return options.urlBase + path;
+  const bool open = function.spec.http.visibility == api::Visibility::public_;
+  const std::string& base = open ? options.urlBase : options.clusterUrlBase;
+  if (!path.empty() && !base.empty()) {
+    return base + path;
   }
   return "http://" + hostsOf(function, options).front();
 }

@@ -33,6 +33,7 @@ inline constexpr std::chrono::seconds kTerminationMargin{15};
 struct RenderOptions {
   std::string domain = "localhost";       ///< default host: {name}.{namespace}.{domain}
   bool localPaths = false;                ///< also serve under /{name} or /{namespace}/{name}
+  std::string clusterUrlBase;             ///< the same for visibility: cluster
   std::string urlBase;                    ///< with localPaths: status.url is this and the local path
   std::string gateways;                   ///< given to shims for call-home
   std::string gatewayService;             ///< target of the ExternalName Service

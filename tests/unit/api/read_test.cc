@@ -32,7 +32,7 @@ TEST(ReadFunction, FillsInDefaults) {
 TEST(ReadFunction, ReadsEveryKindOfField) {
   auto function = readFunction(functionWith(R"({
     "runtime": "native", "handler": ["libhello.so", "handle"], "env": [{"name": "A", "value": "1"}, {"name": "B"}],
-    "secrets": [{"name": "db", "path": "/run/db", "refresh": "1m"}], "config": [{"name": "c", "env": true}],
+    "secrets": [{"name": "db", "path": "/run/db"}], "config": [{"name": "c", "env": true}],
     "resources": {"memory": 1048576000, "cpu": 2, "ephemeral": "1Gi"}, "timeout": "1m30s",
     "scale": {"min": 1, "max": 3, "initial": 0}, "http": {"visibility": "cluster", "hosts": ["a.example"],
     "routes": [{"path": "/users/{id}", "methods": ["GET"]}]}, "pod": {"labels": {"team": "x"}, "runAsUser": 7,
@@ -41,7 +41,6 @@ TEST(ReadFunction, ReadsEveryKindOfField) {
   const FunctionSpec& spec = function->spec;
   EXPECT_EQ(spec.runtime, Runtime::native);
   EXPECT_EQ(spec.env[1].name, "B");
-  EXPECT_EQ(spec.secrets[0].refresh, std::chrono::minutes(1));
   EXPECT_TRUE(spec.config[0].env);
   EXPECT_EQ(spec.resources.memory.value, 1048576000);
   EXPECT_EQ(spec.resources.cpu.value, 2000);
@@ -69,24 +68,24 @@ TEST_P(ReadFunctionRefuses, WithThePathAndWhatIsAllowed) {
 
 INSTANTIATE_TEST_SUITE_P(
     Fields, ReadFunctionRefuses,
-    testing::Values(
-        Bad{R"({"image": ""})", "spec.image", "must not be empty"}, Bad{R"({"image": null})", "spec.image", "got nothing"},
-        Bad{R"({"image": "a b"})", "spec.image", "without spaces"}, Bad{R"({"runtime": "java"})", "spec.runtime", "native, http, exec"},
-        Bad{R"({"runtime": 1})", "spec.runtime", "(got 1)"}, Bad{R"({"handler": []})", "spec.handler", "at least one"},
-        Bad{R"({"handler": "./run"})", "spec.handler", "must be a list"},
-        Bad{R"({"handler": ["a", 1]})", "spec.handler[1]", "put it in quotes"},
-        Bad{R"({"handler": [""]})", "spec.handler", "must start with"},
-        Bad{R"({"runtime": "native", "handler": ["a", "b", "c"]})", "spec.handler", "[library, function]"},
-        Bad{R"({"env": [{"name": "A"}, {"name": "B"}, {"name": 3}]})", "spec.env[2].name", "must be a string"},
-        Bad{R"({"env": [{"value": "x"}]})", "spec.env[0].name", "required"},
-        Bad{R"({"env": [{"name": "A"}, {"name": "A"}]})", "spec.env[1].name", "already in item 0"},
-        Bad{R"({"env": [{"name": "1A"}]})", "spec.env[0].name", "without a digit first"},
-        Bad{R"({"env": [{"name": "PILOTLIGHT_X"}]})", "spec.env[0].name", "reserved"}, Bad{R"({"env": {}})", "spec.env", "must be a list"},
-        Bad{R"({"env": null})", "spec.env", "got nothing"}, Bad{R"({"secrets": [{"name": "db"}]})", "spec.secrets[0].path", "required"},
-        Bad{R"({"secrets": [{"name": "db", "path": "x"}]})", "spec.secrets[0].path", "absolute path"},
-        Bad{R"({"secrets": [{"name": "db", "path": "/a/../../b"}]})", "spec.secrets[0].path", "absolute path"},
-        Bad{R"({"config": [{"name": "c", "path": "/a", "env": true}]})", "spec.config[0].path", "env: true"},
-        Bad{R"({"config": [{"name": "c", "path": "/a", "refresh": "1ms"}]})", "spec.config[0].refresh", "between 1s and 24h (got 1ms)"}));
+    testing::Values(Bad{R"({"image": ""})", "spec.image", "must not be empty"}, Bad{R"({"image": null})", "spec.image", "got nothing"},
+                    Bad{R"({"image": "a b"})", "spec.image", "without spaces"},
+                    Bad{R"({"runtime": "java"})", "spec.runtime", "native, http, exec"},
+                    Bad{R"({"runtime": 1})", "spec.runtime", "(got 1)"}, Bad{R"({"handler": []})", "spec.handler", "at least one"},
+                    Bad{R"({"handler": "./run"})", "spec.handler", "must be a list"},
+                    Bad{R"({"handler": ["a", 1]})", "spec.handler[1]", "put it in quotes"},
+                    Bad{R"({"handler": [""]})", "spec.handler", "must start with"},
+                    Bad{R"({"runtime": "native", "handler": ["a", "b", "c"]})", "spec.handler", "[library, function]"},
+                    Bad{R"({"env": [{"name": "A"}, {"name": "B"}, {"name": 3}]})", "spec.env[2].name", "must be a string"},
+                    Bad{R"({"env": [{"value": "x"}]})", "spec.env[0].name", "required"},
+                    Bad{R"({"env": [{"name": "A"}, {"name": "A"}]})", "spec.env[1].name", "already in item 0"},
+                    Bad{R"({"env": [{"name": "1A"}]})", "spec.env[0].name", "without a digit first"},
+                    Bad{R"({"env": [{"name": "PILOTLIGHT_X"}]})", "spec.env[0].name", "reserved"},
+                    Bad{R"({"env": {}})", "spec.env", "must be a list"}, Bad{R"({"env": null})", "spec.env", "got nothing"},
+                    Bad{R"({"secrets": [{"name": "db"}]})", "spec.secrets[0].path", "required"},
+                    Bad{R"({"secrets": [{"name": "db", "path": "x"}]})", "spec.secrets[0].path", "absolute path"},
+                    Bad{R"({"secrets": [{"name": "db", "path": "/a/../../b"}]})", "spec.secrets[0].path", "absolute path"},
+                    Bad{R"({"config": [{"name": "c", "path": "/a", "env": true}]})", "spec.config[0].path", "env: true"}));
 
 INSTANTIATE_TEST_SUITE_P(
     Numbers, ReadFunctionRefuses,

@@ -23,8 +23,8 @@ Function fullFunction() {
   spec.image = "i";
   spec.handler = {"./run", ""};
   spec.env = {{"A", "1"}};
-  spec.secrets = {{.name = "s", .path = "/s", .refresh = std::chrono::seconds(90), .env = false}};
-  spec.config = {{.name = "c", .path = "", .refresh = std::chrono::minutes(1), .env = true}};
+  spec.secrets = {{.name = "s", .path = "/s", .env = false}};
+  spec.config = {{.name = "c", .path = "", .env = true}};
   spec.resources = {.memory = {1 << 30}, .cpu = {1500}, .ephemeral = Bytes{1 << 20}};
   spec.timeout = Duration(1500);
   spec.concurrency = {.perReplica = 1, .target = 100, .queue = {.requests = 0, .bytes = {0}, .wait = Duration(10)}};

@@ -35,6 +35,7 @@ inline RenderOptions localOptions() {
   RenderOptions options;
   options.localPaths = true;
   options.urlBase = "http://127.0.0.1:8080";
+  options.clusterUrlBase = "http://127.0.0.1:8081";
   options.copyShim = false;
   options.handlerPort.reset();
   return options;

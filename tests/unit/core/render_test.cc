@@ -114,6 +114,9 @@ TEST(RenderRoute, LocalPathLeavesOutTheDefaultNamespaceOnly) {
   EXPECT_EQ(localPathOf(f, localOptions()), "/orders");
   EXPECT_EQ(localPathOf(f, clusterOptions()), "");
   EXPECT_EQ(urlOf(f, localOptions()), "http://127.0.0.1:8080/orders");
+  auto hidden = f;
+  hidden.spec.http.visibility = api::Visibility::cluster;
+  EXPECT_EQ(urlOf(hidden, localOptions()), "http://127.0.0.1:8081/orders");
   EXPECT_EQ(urlOf(f, clusterOptions()), "http://orders.default.example.com");
 }
 

@@ -178,6 +178,15 @@ TEST_F(GatewayTest, LogsRequestsAsJsonWithoutTheQuery) {
   EXPECT_EQ(log().find("geheim"), std::string::npos);
 }
 
+TEST_F(GatewayTest, LogsWhatNoFunctionTakes) {
+  options_.accessLog = AccessLog::all;
+  start();
+  EXPECT_EQ(call(gateway_->address(), "/nobody?secret=geheim").status, 404);
+  ASSERT_TRUE(eventually([&] { return log().find("\"routed\":false") != std::string::npos; }));
+  EXPECT_NE(log().find("\"path\":\"/nobody\""), std::string::npos);
+  EXPECT_EQ(log().find("geheim"), std::string::npos);
+}
+
 TEST_F(GatewayTest, StoppingWithoutGraceIsSafeAtAnyMoment) {
   for (int i = 0; i < 50; ++i) {
     start();

@@ -23,7 +23,7 @@ TEST(ExecTest, StandardInputBecomesStandardOutput) {
 }
 
 TEST(ExecTest, TheRequestIsInTheEnvironment) {
-  Shim shim(shell("env", {{"PILOTLIGHT_CONTENT_TYPE", "text/plain"}}));
+  Shim shim(shell("env", {{"RESPONSE_CONTENT_TYPE", "text/plain"}}));
   ASSERT_TRUE(shim.waitReady()) << shim.log();
   Response response =
       shim.connect().request("PUT", "/a/b?c=d", "", "X-Request-Id: r-1\r\nX-Thing: 1\r\nX-Thing: 2\r\nX-Pilotlight-Param-id: 7\r\n");

@@ -72,6 +72,8 @@ TEST_P(EveryRuntimeTest, WhoTakesTooLongIsAnsweredWithA504) {
   ASSERT_TRUE(shim.waitReady()) << shim.log();
   Response response = shim.connect().request("GET", GetParam().slow, "", "X-Request-Id: r-1\r\n");
   EXPECT_EQ(response.status, 504);
+  EXPECT_EQ(response.header("retry-after"), "1");
+  EXPECT_NE(response.body.find("\"limit\":\"timeout\""), std::string::npos) << response.body;
   EXPECT_EQ(response.header("x-pilotlight-error"), "timeout");
   EXPECT_NE(response.body.find("\"requestId\":\"r-1\""), std::string::npos) << response.body;
   EXPECT_TRUE(eventually([&] { return shim.metric("in_flight") == 0; }));

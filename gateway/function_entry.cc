@@ -187,13 +187,18 @@ core::FunctionLoad FunctionEntry::load(core::TimePoint now) const {
 
 bool FunctionEntry::needsWake() const {
   std::lock_guard lock(mutex_);
-  return admission_.queued() > 0 && admission_.replicas() == 0;
+  return admission_.queued() > 0 && admission_.offered() == 0;
 }
 
 std::string FunctionEntry::wakeTarget() const {
   std::lock_guard lock(mutex_);
   const auto heaviest = std::ranges::max_element(backends_, {}, &api::RouteBackend::weight);
   return heaviest == backends_.end() || heaviest->weight <= 0 ? std::string() : heaviest->deployment;
+}
+
+int FunctionEntry::offered() const {
+  std::lock_guard lock(mutex_);
+  return admission_.offered();
 }
 
 int FunctionEntry::replicas() const {

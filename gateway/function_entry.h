@@ -26,9 +26,9 @@ namespace pilotlight::gateway {
 struct Upstream final : core::Replica {
   std::string uid, pod;
   net::Address address;
-  std::chrono::milliseconds timeout{std::chrono::seconds(30)};  // guarded by FunctionEntry::mutex, as the base
-  int failures = 0;                                             // in a row, to connect
-  bool retired = false;                                         // gone or going: deleted when nothing is in flight
+  std::atomic<std::chrono::milliseconds> timeout{std::chrono::seconds(30)};  // the base is guarded by FunctionEntry::mutex
+  int failures = 0;                                                          // in a row, to connect
+  bool retired = false;                                                      // gone or going: deleted when nothing is in flight
 };
 
 /// Rising counts; written by event loops, read by whoever scrapes.
@@ -92,6 +92,7 @@ class FunctionEntry {
   bool needsWake() const;  ///< requests wait and no replica is known
   /// The deployment to wake: that of the version with most weight. Empty: nothing can be woken.
   std::string wakeTarget() const;
+  int offered() const;  ///< replicas of versions that take traffic
   int replicas() const;
 
  private:

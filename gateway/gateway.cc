@@ -25,6 +25,7 @@ struct Gateway::Impl {
                   [this](const net::Address& gone) {
                     for (auto& worker : workers) worker->forget(gone);
                   },
+                  [this](std::shared_ptr<FunctionEntry> entry) { waker.wake(std::move(entry)); },
                   [this](std::string_view message, const kube::Key& about, const std::string& error) { warn(message, about, error); }}),
         waker(client, options.wakeRetry,
               [this](std::string_view message, const kube::Key& about, const std::string& error) { warn(message, about, error); }),

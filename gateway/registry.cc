@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::size_t kMaxPending = 4096;
 constexpr std::chrono::seconds kPendingTime{10};
+constexpr std::chrono::seconds kAcknowledgeRetry{1};
 
 kube::InformerOptions podOptions() {
   kube::InformerOptions options;
@@ -152,6 +153,7 @@ void Registry::rebuild() {
       state->second.acknowledged = route->metadata.generation;
     }
     acknowledge(*route);
+    resumeDue();  // many acknowledgements take long; a replica that is back must not wait for them
   }
 }
 
@@ -170,7 +172,7 @@ void Registry::acknowledge(const api::FunctionRoute& route) {
   std::lock_guard lock(mutex_);
   if (const auto state = routeStates_.find({route.metadata.namespace_, route.metadata.name}); state != routeStates_.end())
     state->second.acknowledged = 0;
-  dirty_ = !stopping_;
+  retryAcknowledge_ = Clock::now() + kAcknowledgeRetry;
 }
 
 // --- replicas ---
@@ -201,6 +203,7 @@ void Registry::onPod(const kube::Object& before, const kube::Object& after) {
     }
     if (!entry) return;
     entry->down(pod.uid());
+    if (entry->needsWake()) hooks_.wake(entry);
     if (!ip.empty()) hooks_.forget({ip, api::kShimPort});
     std::lock_guard lock(mutex_);
     dropEntryIfUnused(function);
@@ -220,7 +223,9 @@ void Registry::onPod(const kube::Object& before, const kube::Object& after) {
   const bool ready = isReady(after), wasReady = before && isReady(before);
   if (kept && (ip.empty() || ip == kept->address.ip)) return markUp(after, kept->address);
   if (ready && !wasReady && !ip.empty()) return markUp(after, {ip, api::kShimPort});
-  if (wasReady && !ready) entry->down(after.uid());
+  if (!wasReady || ready) return;
+  entry->down(after.uid());
+  if (entry->needsWake()) hooks_.wake(entry);
 }
 
 Registry::Registered Registry::registerShim(const Registration& registration) {
@@ -253,6 +258,15 @@ void Registry::resumeLater(std::shared_ptr<FunctionEntry> entry, const std::stri
   wake_.notify_all();
 }
 
+void Registry::resumeDue() {
+  std::vector<Resume> due;
+  {
+    std::lock_guard lock(mutex_);
+    due = dueResumes(Clock::now());
+  }
+  for (const Resume& resume : due) resume.entry->resume(resume.uid);
+}
+
 std::vector<Registry::Resume> Registry::dueResumes(Clock::time_point now) {
   std::vector<Resume> due;
   while (!resumes_.empty() && resumes_.begin()->first <= now) {
@@ -268,12 +282,17 @@ void Registry::run() {
   std::unique_lock lock(mutex_);
   while (!stopping_) {
     const auto due = dueResumes(Clock::now());
+    if (Clock::now() >= retryAcknowledge_) {
+      retryAcknowledge_ = Clock::time_point::max();
+      dirty_ = true;
+    }
     const bool build = std::exchange(dirty_, false);
     if (!build && due.empty()) {
-      if (resumes_.empty())
+      const auto next = std::min(retryAcknowledge_, resumes_.empty() ? Clock::time_point::max() : resumes_.begin()->first);
+      if (next == Clock::time_point::max())
         wake_.wait(lock);
       else
-        wake_.wait_until(lock, resumes_.begin()->first);
+        wake_.wait_until(lock, next);
       continue;
     }
     building_ = build;

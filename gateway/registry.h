@@ -27,6 +27,8 @@ class Registry {
     std::function<void(std::shared_ptr<const Snapshot>)> publish;
     /// Closes idle connections to an address, on every loop.
     std::function<void(const net::Address&)> forget;
+    /// Requests wait and the last replica has gone.
+    std::function<void(std::shared_ptr<FunctionEntry>)> wake;
     std::function<void(std::string_view message, const kube::Key& about, const std::string& error)> log;
   };
   Registry(kube::Client& client, std::string gatewayName, Hooks hooks);
@@ -73,6 +75,7 @@ class Registry {
   std::shared_ptr<FunctionEntry> entryOf(const kube::Key& key);  // requires mutex_
   void dropEntryIfUnused(const kube::Key& key);                  // requires mutex_
   void markUp(const kube::Object& pod, const net::Address& address);
+  void resumeDue();
   std::vector<Resume> dueResumes(Clock::time_point now);  // requires mutex_
 
   kube::Client& client_;
@@ -86,6 +89,7 @@ class Registry {
   std::map<std::string, kube::Object> podsByUid_;
   std::map<std::string, Pending> pending_;  // by uid
   std::multimap<Clock::time_point, Resume> resumes_;
+  Clock::time_point retryAcknowledge_ = Clock::time_point::max();
   bool dirty_ = false, building_ = false, stopping_ = false;
   std::thread thread_;
 };

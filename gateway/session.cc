@@ -66,7 +66,7 @@ void Session::acquire(const Upstream* avoid) {
                   "the requests that wait hold as many bytes as spec.concurrency.queue.bytes allows");
   exchange_->pauseBody();
   setDeadline(arrived_ + queueWait_);
-  if (entry_->replicas() == 0) {
+  if (entry_->offered() == 0) {
     coldStart_ = true;
     worker_.shared().waker.wake(sharedEntry());
   }
@@ -93,9 +93,10 @@ void Session::dispatch(Upstream& upstream) {
   ++attempts_;
   state_ = State::sent;
   dispatched_ = now;
-  setDeadline(now + upstream.timeout + kTimeoutSlack);
+  const std::chrono::milliseconds timeout = upstream.timeout.load(std::memory_order_relaxed);
+  setDeadline(now + timeout + kTimeoutSlack);
   net::Header headers[net::Headers::kMax + core::RouteMatch::kMaxParameters + 8];
-  const std::size_t count = buildRequest(headers, now + upstream.timeout);
+  const std::size_t count = buildRequest(headers, now + timeout);
   const net::RequestHead& head = exchange_->head();
   scratch_.assign(match_.path);
   if (!head.query.empty() || head.target.ends_with('?')) scratch_.append("?").append(head.query);

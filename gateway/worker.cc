@@ -5,7 +5,10 @@ namespace pilotlight::gateway {
 Worker::Worker(Shared& shared, int index) : shared_(shared), publicFront_(*this, true), internalFront_(*this, false) {
   std::random_device random;
   idPrefix_ = (static_cast<std::uint64_t>(random()) << 32 | random()) ^ static_cast<std::uint64_t>(index);
-  publicServer_ = std::make_unique<net::Server>(loop_, publicFront_);
+  // Room for what the gateway adds, so that a shim never refuses as too large what was taken here.
+  net::ServerOptions open;
+  open.head.bytes = 12 * 1024;
+  publicServer_ = std::make_unique<net::Server>(loop_, publicFront_, open);
   internalServer_ = std::make_unique<net::Server>(loop_, internalFront_);
   net::ClientOptions options;
   options.connectTimeout = shared.options.connectTimeout;

@@ -45,7 +45,7 @@ kube::Result<void> Applier::apply(const Gathered& gathered, const core::Plan& pl
   Gathered current = gathered;  // deployments change their resourceVersion on the way
   using Step = std::function<kube::Result<void>()>;
   const std::array steps{
-      Step([&] { return applyVersion(plan); }),
+      Step([&] { return applyVersion(gathered, plan); }),
       Step([&] { return applyAccess(gathered); }),
       Step([&] { return applyDeployments(current, plan); }),
       Step([&] { return applyScale(current, plan); }),
@@ -61,9 +61,24 @@ kube::Result<void> Applier::apply(const Gathered& gathered, const core::Plan& pl
   return {};
 }
 
-kube::Result<void> Applier::applyVersion(const core::Plan& plan) const {
+kube::Result<void> Applier::applyVersion(const Gathered& gathered, const core::Plan& plan) const {
   if (!plan.newVersion) {
     return {};
+  }
+  // The status or a Deployment may tell of a version that the versions' cache does not hold yet: it may be this very content.
+  const auto& spec = plan.newVersion->spec;
+  const auto& known = gathered.observed.versions;
+  const auto isLast = [&](const api::FunctionVersion& version) { return version.spec.number == spec.number - 1; };
+  if (spec.number > 1 && std::ranges::none_of(known, isLast)) {
+    const kube::Key last{plan.newVersion->metadata.namespace_, core::versionName(spec.function, spec.number - 1)};
+    const auto there = client_.get(resources::functionVersions, last);
+    if (there) {
+      return std::unexpected(
+          kube::Error{kube::ErrorCode::conflict, "create a version after " + last.toString() + ": the cache does not hold that yet"});
+    }
+    if (there.error().code != kube::ErrorCode::notFound) {
+      return std::unexpected(there.error());
+    }
   }
   // Never applied over: a version is immutable, and a number that exists means that the cache is behind.
   return ignoreValue(client_.create(resources::functionVersions, api::write(*plan.newVersion), api::kManagerOperator));

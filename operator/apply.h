@@ -26,7 +26,7 @@ class Applier {
 
  private:
   void tell(const kube::Object& function, const api::FunctionStatus& before, const api::FunctionStatus& after) const;
-  kube::Result<void> applyVersion(const core::Plan& plan) const;
+  kube::Result<void> applyVersion(const Gathered& gathered, const core::Plan& plan) const;
   kube::Result<void> applyAccess(const Gathered& gathered) const;
   kube::Result<void> applyDeployments(Gathered& gathered, const core::Plan& plan) const;
   kube::Result<void> applyScale(const Gathered& gathered, const core::Plan& plan) const;

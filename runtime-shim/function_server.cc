@@ -14,8 +14,19 @@ namespace pilotlight::shim {
 using std::chrono::milliseconds;
 using std::chrono::system_clock;
 
+namespace {
+
+// Requests come through a gateway, which adds fields of its own to what it took from a client.
+net::ServerOptions serverOptions() {
+  net::ServerOptions options;
+  options.head.fields = net::Headers::kMax;
+  return options;
+}
+
+}  // namespace
+
 FunctionServer::FunctionServer(net::Loop& loop, const Config& config, Invoker& invoker, Metrics& metrics, const Log& log)
-    : loop_(loop), config_(config), invoker_(invoker), metrics_(metrics), log_(log), server_(loop, *this) {
+    : loop_(loop), config_(config), invoker_(invoker), metrics_(metrics), log_(log), server_(loop, *this, serverOptions()) {
   if (::getrandom(&idPrefix_, sizeof idPrefix_, GRND_NONBLOCK) < 0)
     idPrefix_ = static_cast<std::uint64_t>(system_clock::now().time_since_epoch().count());
 }

@@ -76,6 +76,7 @@ class HttpInvoker::Proxied final : public Invocation {
     if (client_ && !client_->write(part)) call_.pauseBody();
   }
   void onBodyEnd() override {
+    bodyEnded_ = true;
     if (client_) client_->finish();
   }
   void onWritable() override {
@@ -122,7 +123,7 @@ class HttpInvoker::Proxied final : public Invocation {
   Call& call_;
   Upstream upstream_{*this};
   net::ClientCall* client_ = nullptr;  // null once it has ended
-  bool toHead_ = false, bodySeen_ = false, retried_ = false;
+  bool toHead_ = false, bodySeen_ = false, bodyEnded_ = false, retried_ = false;
 };
 
 void HttpInvoker::Proxied::send(bool fresh) {
@@ -136,6 +137,7 @@ void HttpInvoker::Proxied::send(bool fresh) {
   toHead_ = head.method == "HEAD";
   net::ClientRequest request{head.method, head.target, std::span(headers.begin(), headers.end()), head.body, head.length};
   client_ = invoker_.pool_.call(invoker_.address_, request, upstream_, fresh);
+  if (bodyEnded_ && head.body != net::BodyKind::none) client_->finish();
 }
 
 void HttpInvoker::Proxied::onFailure(net::ClientFailure failure) {

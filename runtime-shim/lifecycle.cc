@@ -65,7 +65,9 @@ void Lifecycle::check() {
     log_.warn("grace is over", {{"in_flight", static_cast<std::int64_t>(server_.inFlight())}});
     return stopHandler();
   }
-  bool silent = server_.connections() == 0 || now - std::max(drainStart_, server_.lastActivity()) >= kSilence;
+  // Without connections a shorter silence will do: one may be on its way from a gateway that has not heard of the drain.
+  auto silence = server_.connections() == 0 ? kSilenceAlone : kSilence;
+  bool silent = now - std::max(drainStart_, server_.lastActivity()) >= silence;
   if (phase_ == Phase::draining && server_.idle() && silent) {
     phase_ = Phase::closing;
     server_.close([this] {

@@ -31,6 +31,7 @@ class Lifecycle {
 
   static constexpr std::chrono::milliseconds kCheckEvery{5};
   static constexpr std::chrono::milliseconds kSilence{1000};
+  static constexpr std::chrono::milliseconds kSilenceAlone{100};
 
   net::Loop& loop_;
   const Config& config_;

@@ -179,6 +179,7 @@ bool NativeInvocation::addHeader(std::string_view name, std::string_view value, 
 }
 
 bool NativeInvocation::setBody(std::string_view body) {
+  if (cancelled_) return false;
   outgoing_.clear();
   return append(body);
 }

@@ -94,13 +94,18 @@ std::expected<pid_t, std::string> Supervisor::spawnHost() {
 
 void Supervisor::onStarted() {
   metrics_.handlerRestarts(process_.restarts());
-  if (down_) down_->close([this] { down_.reset(); });
+  if (!down_) return;
+  // Posted: by then the host may have ended again, and another may stand in.
+  down_->close([this, ends = downs_] {
+    if (downs_ == ends) down_.reset();
+  });
 }
 
 void Supervisor::onEnded() {
   if (std::exchange(hostReady_, false)) relay("unready\n");
   if (terminating_) return loop_.stop();
   down_.reset();
+  ++downs_;
   down_ = std::make_unique<Down>(*this, net::Fd(::fcntl(listener_.get(), F_DUPFD_CLOEXEC, 3)));
 }
 

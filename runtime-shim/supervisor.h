@@ -39,6 +39,7 @@ class Supervisor final : public net::Pollable {
   bool hostReady_ = false;
   bool terminating_ = false;
   std::unique_ptr<Down> down_;  // serves while the host is down, and until its last connection has ended
+  std::uint64_t downs_ = 0;     // how many there were
   SupervisedProcess process_;
 };
 

@@ -117,6 +117,12 @@ Admission::Grant Admission::next(TimePoint now) {
   return {waiter, replica};
 }
 
+int Admission::offered() const {
+  return static_cast<int>(std::ranges::count_if(replicas_, [this](const Replica* replica) {
+    return std::ranges::any_of(versions_, [&](const Version& version) { return version.number == replica->version && version.weight > 0; });
+  }));
+}
+
 void Admission::meter(TimePoint now) {
   const int count = inFlight_ + queued_;
   if (count > 0 && now > metered_) {

@@ -68,6 +68,8 @@ class Admission {
   int inFlight() const { return inFlight_; }
   int queued() const { return queued_; }
   std::int64_t queuedBytes() const { return queuedBytes_; }
+  /// Replicas of versions that take traffic.
+  int offered() const;
   int replicas() const { return static_cast<int>(replicas_.size()); }
   /// Integral of inFlight + queued over time, in request-milliseconds.
   std::int64_t concurrencyMillis(TimePoint now) const;

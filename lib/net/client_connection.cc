@@ -13,7 +13,9 @@ constexpr std::size_t kDirectWrite = 8 * 1024;  // larger parts are not copied
 }
 
 ClientPool::Connection::Connection(Impl& pool, Peer& peer, std::size_t place)
-    : index(place), pool_(pool), loop_(pool.loop), peer_(&peer), out_(pool.loop), timer_([this] { onDeadline(); }) {}
+    : index(place), pool_(pool), loop_(pool.loop), peer_(&peer), out_(pool.loop), resume_([this] { pump(); }), timer_([this] {
+        onDeadline();
+      }) {}
 
 ClientPool::Connection::~Connection() {
   loop_.forgetFlush(*this);
@@ -156,6 +158,10 @@ void ClientPool::Connection::pump() {
   if (pumping_) return;
   pumping_ = true;
   while (state_ == State::busy || state_ == State::idle) {
+    if (!turn_.mayWork(loop_.now())) {  // others' turn; ours goes on in the next one
+      loop_.arm(resume_, loop_.now());
+      break;
+    }
     if (state_ == State::busy && paused_ && reading_ == Reading::body) break;
     if (inBegin_ == inEnd_) {
       if (!readInput()) break;
@@ -312,6 +318,7 @@ void ClientPool::Connection::close() {
   state_ = State::closed;
   leavePool();
   timer_.cancel();
+  resume_.cancel();
   if (fd_) loop_.remove(fd_.get(), *this);
   fd_.reset();
   out_.clear();

@@ -82,6 +82,8 @@ class ClientPool::Connection final : public ClientCall, public Pollable, public 
   std::size_t inBegin_ = 0, inEnd_ = 0;
   OutBuffer out_;
   std::uint64_t wireBytes_ = 0;  // of this call
+  TurnBudget turn_;
+  Timer resume_;
   Timer timer_;
   Clock::time_point deadline_ = Clock::time_point::max();
 };

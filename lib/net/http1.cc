@@ -289,7 +289,7 @@ Parse parseRequestHead(std::string_view data, const HeadLimits& limits, RequestH
     if (step == Parse::more) return more();
     if (lines.at() > limits.bytes) return refuse(431);
     if (line.empty()) break;
-    if (head.headers.size() == Headers::kMax) return refuse(431);
+    if (head.headers.size() == limits.fields) return refuse(431);
     Header field;
     if (!readField(line, head.headers, framing, field)) return refuse(400);
     if (field.name.size() == 4 && equalsIgnoreCase(field.name, "host")) {

@@ -17,7 +17,7 @@ struct Header {
 /// A bounded list of header fields in the order received.
 class Headers {
  public:
-  static constexpr std::size_t kMax = 100;
+  static constexpr std::size_t kMax = 128;
   const Header* begin() const { return fields_.data(); }
   const Header* end() const { return fields_.data() + size_; }
   std::size_t size() const { return size_; }
@@ -66,6 +66,7 @@ enum class Parse : std::uint8_t { done, more, bad };
 struct HeadLimits {
   std::size_t bytes = 16 * 1024;
   std::size_t targetBytes = 8 * 1024;
+  std::size_t fields = 100;  ///< of a request; at most Headers::kMax
 };
 
 /// On `bad`, `status` says how to answer: 400, 414, 431, 501, 505.

@@ -20,6 +20,11 @@ void OutBuffer::clear() {
 
 void OutBuffer::append(std::string_view data) {
   if (data.empty()) return;
+  // What a slow but moving peer has taken goes, or a buffer that is never quite empty would keep all that ever passed.
+  if (spillBegin_ >= Loop::kBlockSize && spillBegin_ * 2 >= spill_.size()) {
+    spill_.erase(0, spillBegin_);
+    spillBegin_ = 0;
+  }
   if (spill_.empty()) {
     if (!block_) block_ = loop_.takeBlock();
     const std::size_t take = std::min(data.size(), Loop::kBlockSize - end_);

@@ -19,6 +19,7 @@ class OutBuffer {
 
   std::size_t size() const { return (end_ - begin_) + (spill_.size() - spillBegin_); }
   bool empty() const { return size() == 0; }
+  std::size_t footprint() const { return (block_ ? Loop::kBlockSize : 0) + spill_.size(); }  ///< bytes held, sent ones included
   void clear();
 
   void append(std::string_view data);
@@ -37,6 +38,23 @@ class OutBuffer {
   std::size_t begin_ = 0, end_ = 0;  // of the block, sent before the spill
   std::string spill_;
   std::size_t spillBegin_ = 0;
+};
+
+/// How much one connection may do in one turn of the loop, so that a fast one does not keep the others and the timers
+/// waiting: 64 steps, of at most a block or a request each.
+class TurnBudget {
+ public:
+  bool mayWork(Clock::time_point turn) {
+    if (turn != turn_) {
+      turn_ = turn;
+      left_ = 64;
+    }
+    return left_-- > 0;
+  }
+
+ private:
+  Clock::time_point turn_{};
+  int left_ = 0;
 };
 
 }  // namespace pilotlight::net

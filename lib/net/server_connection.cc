@@ -26,6 +26,7 @@ Server::Connection::Connection(Server::Impl& server, Fd fd, Address peer, std::s
       peer_(std::move(peer)),
       readable_(false),
       out_(server.loop),
+      resume_([this] { pump(); }),
       timer_([this] { onDeadline(); }) {}
 
 Server::Connection::~Connection() {
@@ -58,8 +59,9 @@ void Server::Connection::onReady(std::uint32_t events) {
     writable_ = true;
     if (!out_.empty()) flush();
   }
-  // Nothing more will come from a client that has closed; one that waits for its answer does not close.
-  if (peerClosed_ && state_ == State::active && bodyDone_) return close(false);
+  // Nothing more will come from a client that has closed; one that waits for its answer does not close. While its body is
+  // paused, what it may still have sent is not looked at: the request is of no use to it any more.
+  if (peerClosed_ && state_ == State::active && (bodyDone_ || bodyPaused_)) return close(false);
   pump();
 }
 
@@ -67,6 +69,10 @@ void Server::Connection::pump() {
   if (pumping_) return;
   pumping_ = true;
   for (bool more = true; more && state_ != State::closed;) {
+    if (!turn_.mayWork(loop_.now())) {  // others' turn; ours goes on in the next one
+      loop_.arm(resume_, loop_.now());
+      break;
+    }
     switch (state_) {
       case State::waiting:
         if (!inputEmpty()) parse();
@@ -310,6 +316,11 @@ void Server::Connection::finish() {
 void Server::Connection::abort() {
   // What was written before is the client's; only the end is missing.
   if (state_ == State::active && !out_.empty() && writable_) out_.flush(fd_.get(), wireBytes_);
+  if (state_ == State::active && headSent_ && response_.kind == BodyKind::untilClose) {
+    // An orderly end would say that the answer is whole: a reset says that it is not.
+    const struct linger reset{1, 0};
+    setsockopt(fd_.get(), SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+  }
   close(false);
 }
 
@@ -347,7 +358,7 @@ void Server::Connection::endExchange(bool complete) {
 
 void Server::Connection::afterAnswer() {
   if (state_ == State::closed) return;
-  if (!keepAlive_ || closeAfter_ || server_.draining || requestBytes_ > kDiscardLimit) {
+  if (!keepAlive_ || closeAfter_ || server_.draining || (!bodyDone_ && requestBytes_ > kDiscardLimit)) {
     if (bodyDone_ && inputEmpty()) return close(true);
     return linger();
   }
@@ -397,6 +408,7 @@ void Server::Connection::close(bool complete) {
   const bool open = state_ == State::active;
   state_ = State::closed;
   timer_.cancel();
+  resume_.cancel();
   loop_.remove(fd_.get(), *this);
   fd_.reset();
   if (open) endExchange(complete);

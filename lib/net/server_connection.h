@@ -112,6 +112,8 @@ class Server::Connection final : public Exchange, public Pollable, public Flushe
   bool headSent_ = false, finished_ = false, closeAfter_ = false, wantWritable_ = false;
   bool headRequest_ = false, keepAlive_ = true;
 
+  TurnBudget turn_;
+  Timer resume_;
   Timer timer_;
   Clock::time_point deadline_ = Clock::time_point::max();
 };

@@ -54,12 +54,8 @@ TEST_F(GatewayTest, TriesAnotherReplicaWhenOneCantBeReached) {
   apply(route());
   start();
   ServerFixture serving;
-  std::uint16_t deadPort;
-  {
-    ServerFixture dead;
-    deadPort = dead.address.port;
-  }
-  ASSERT_EQ(callHome("dead", pod("dead"), deadPort), 204);
+  const net::test::DeadPort dead;
+  ASSERT_EQ(callHome("dead", pod("dead"), dead.address.port), 204);
   replica("alive", serving);
   for (int i = 0; i < 5; ++i) EXPECT_EQ(call(gateway_->address(), "/f", "POST", "", "x").status, 200);
   EXPECT_TRUE(idle());
@@ -68,12 +64,8 @@ TEST_F(GatewayTest, TriesAnotherReplicaWhenOneCantBeReached) {
 TEST_F(GatewayTest, HoldsARequestWhenTheOnlyReplicaIsGoneUntilTheNextOne) {
   apply(route());
   start();
-  std::uint16_t deadPort;
-  {
-    ServerFixture dead;
-    deadPort = dead.address.port;
-  }
-  ASSERT_EQ(callHome("dead", pod("dead"), deadPort), 204);
+  const net::test::DeadPort dead;
+  ASSERT_EQ(callHome("dead", pod("dead"), dead.address.port), 204);
   std::thread client([&] { EXPECT_EQ(call(gateway_->address(), "/f", "POST", "", "kept").body, "POST / kept"); });
   ASSERT_TRUE(eventually([&] {
     return gateway_->metrics().find("pilotlight_gateway_retries_total{namespace=\"default\",function=\"f\"} 0") == std::string::npos;
@@ -215,8 +207,10 @@ TEST_F(GatewayTest, StopsSendingToAPodThatIsDeleted) {
   EXPECT_EQ(call(gateway_->address(), "/f").status, 200);
   ASSERT_TRUE(cluster_.remove(kube::resources::pods, {"default", "p1"}, {}));
   replica("p2", second);
+  // The watch tells of the deletion before it tells of the new pod.
   ASSERT_TRUE(eventually([&] {
-    return gateway_->metrics().find("pilotlight_gateway_replicas{namespace=\"default\",function=\"f\"} 1\n") != std::string::npos;
+    EXPECT_EQ(call(gateway_->address(), "/f").status, 200);
+    return second.thread.sync([&] { return second.app.requests; }) > 0;
   }));
   const int before = first.thread.sync([&] { return first.app.requests; });
   for (int i = 0; i < 5; ++i) EXPECT_EQ(call(gateway_->address(), "/f").status, 200);

@@ -152,6 +152,20 @@ class ServerFixture {
   LoopThread thread;
 };
 
+/// A port where nobody listens, kept from others while it lives: a connection is refused.
+class DeadPort {
+ public:
+  DeadPort() : fd_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    const auto any = toSocketAddress({"127.0.0.1", 0});
+    EXPECT_EQ(bind(fd_.get(), reinterpret_cast<const sockaddr*>(&any->storage), any->length), 0);
+    address = localAddress(fd_.get());
+  }
+  Address address;
+
+ private:
+  Fd fd_;
+};
+
 /// Waits until `condition` holds; fails the test after 10 s.
 inline bool eventually(const std::function<bool()>& condition) {
   const auto deadline = Clock::now() + seconds(10);

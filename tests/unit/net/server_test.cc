@@ -117,6 +117,70 @@ TEST(Server, AnswersBeforeAHugeBodyAndCloses) {
   EXPECT_TRUE(client.atEof());
 }
 
+TEST(Server, KeepsTheConnectionAfterALargeBodyThatWasRead) {
+  ServerFixture fixture;
+  fixture.app.answer = [](Exchange& exchange, const std::string& body) {
+    exchange.respond(200, "text/plain", std::to_string(body.size()) + "!");
+  };
+  RawClient client(fixture.address);
+  for (int i = 0; i < 2; ++i) {
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 600000\r\n\r\n" + std::string(600'000, 'x'));
+    EXPECT_EQ(bodyOf(client.readUntil("!")), "600000!");
+  }
+}
+
+TEST(Server, NoticesAClientThatLeavesWhileItsBodyIsPaused) {
+  ServerFixture fixture;
+  fixture.app.onHead = [](Exchange& exchange) {
+    exchange.pauseBody();
+    return false;
+  };
+  {
+    RawClient client(fixture.address);
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\nsome");
+    ASSERT_TRUE(eventually([&] { return fixture.thread.sync([&] { return fixture.app.requests; }) == 1; }));
+  }
+  EXPECT_TRUE(eventually([&] { return fixture.thread.sync([&] { return fixture.app.broken; }) == 1; }));
+}
+
+TEST(Server, ResetsAnHttp10ClientWhoseAnswerBreaksOff) {
+  ServerFixture fixture;
+  fixture.app.answer = [](Exchange& exchange, const std::string&) {
+    exchange.sendHead(200, "OK", {}, {BodyKind::chunked, 0});
+    exchange.write("half");
+    exchange.abort();
+  };
+  RawClient client(fixture.address);
+  client.send("GET / HTTP/1.0\r\n\r\n");
+  char buffer[4096];
+  ssize_t got;
+  while ((got = recv(client.fd(), buffer, sizeof buffer, 0)) > 0) {
+  }
+  EXPECT_EQ(got, -1) << "an orderly end would make the half look whole";
+  EXPECT_EQ(errno, ECONNRESET);
+}
+
+TEST(Server, AFastConnectionLeavesTheOthersTheirTurn) {
+  ServerFixture fixture;
+  RawClient greedy(fixture.address), other(fixture.address);
+  std::string many;
+  for (int i = 0; i < 20'000; ++i) many += "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+  std::thread reader([&] {
+    char buffer[65536];
+    while (recv(greedy.fd(), buffer, sizeof buffer, 0) > 0) {
+    }
+  });
+  std::thread sender([&] {
+    greedy.send(many);
+    greedy.shutdownWrite();
+  });
+  ASSERT_TRUE(eventually([&] { return fixture.thread.sync([&] { return fixture.app.requests; }) > 64; }));
+  other.send("GET /other HTTP/1.1\r\nHost: a\r\n\r\n");
+  EXPECT_EQ(bodyOf(other.readUntil("/other ")), "GET /other ");
+  sender.join();
+  reader.join();
+}
+
 TEST(Server, HeadHasNoBody) {
   ServerFixture fixture;
   RawClient client(fixture.address);

@@ -171,17 +171,18 @@ void FunctionEntry::deliver(core::TimePoint now) {
   }
 }
 
-core::FunctionLoad FunctionEntry::load(core::TimePoint now) const {
+core::FunctionLoad FunctionEntry::load() const {
   core::FunctionLoad load;
   load.namespace_ = key_.namespace_;
   load.name = key_.name;
   if (const FunctionCounters* counts = countersIfAny())
     load.requests = static_cast<std::int64_t>(counts->requests.load(std::memory_order_relaxed));
   std::lock_guard lock(mutex_);
+  load.at = steadyNow();  // under the lock: nothing that comes later is counted
   load.inFlight = admission_.inFlight();
   load.queued = admission_.queued();
-  load.concurrencyMillis = admission_.concurrencyMillis(now);
-  load.lastActive = admission_.lastActive(now);
+  load.concurrencyMillis = admission_.concurrencyMillis(load.at);
+  load.lastActive = admission_.lastActive(load.at);
   return load;
 }
 

@@ -88,7 +88,7 @@ class FunctionEntry {
   /// False: it is no longer in the queue; its onGrant() is on its way.
   bool leave(SlotTaker& taker, core::TimePoint now);
 
-  core::FunctionLoad load(core::TimePoint now) const;
+  core::FunctionLoad load() const;
   bool needsWake() const;  ///< requests wait and no replica is known
   /// The deployment to wake: that of the version with most weight. Empty: nothing can be woken.
   std::string wakeTarget() const;

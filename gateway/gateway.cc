@@ -126,9 +126,8 @@ std::string Gateway::metrics() const {
 
 std::vector<core::FunctionLoad> Gateway::loads() const {
   std::vector<core::FunctionLoad> loads;
-  const auto now = std::chrono::steady_clock::now();
   for (const auto& entry : impl_->registry.entries())
-    if (entry->countersIfAny()) loads.push_back(entry->load(now));
+    if (entry->countersIfAny()) loads.push_back(entry->load());
   return loads;
 }
 

@@ -98,7 +98,7 @@ std::string renderMetrics(const std::vector<std::shared_ptr<FunctionEntry>>& ent
   const auto gauge = [&](const std::string& name, std::string_view help, int core::FunctionLoad::* member) {
     text.family(name, "gauge", help);
     forEach(entries, [&](const FunctionEntry& entry, const FunctionCounters&, const std::string& labels) {
-      text.sample(name, labels, entry.load(std::chrono::steady_clock::now()).*member);
+      text.sample(name, labels, entry.load().*member);
     });
   };
   gauge("pilotlight_gateway_in_flight", "Requests at a replica.", &core::FunctionLoad::inFlight);

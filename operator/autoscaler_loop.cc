@@ -151,6 +151,9 @@ bool AutoscalerLoop::evaluate(const kube::Key& function, const Loads& loads) {
   }
   core::LoadSample sample{.now = Clock::now()};
   if (const auto load = loads.find(function); load != loads.end()) {
+    if (load->second.at != Clock::time_point{}) {
+      sample.now = load->second.at;  // the integral is of that moment: with another the average would be off by the difference
+    }
     sample.inFlight = load->second.inFlight;
     sample.queued = load->second.queued;
     sample.concurrencyMillis = load->second.concurrencyMillis;

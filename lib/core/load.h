@@ -11,6 +11,8 @@ namespace pilotlight::core {
 
 struct FunctionLoad {
   std::string namespace_, name;
+  /// When this was read: averages are exact only between these times. The epoch: just now.
+  std::chrono::steady_clock::time_point at{};
   int inFlight = 0;  ///< requests at a replica
   int queued = 0;    ///< requests held
   /// Integral over time of (inFlight + queued), in request-milliseconds since the gateway knows the function. Rises only;

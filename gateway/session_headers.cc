@@ -10,8 +10,7 @@ namespace pilotlight::gateway {
 namespace {
 
 bool isOurs(std::string_view name) {
-  constexpr std::string_view prefix = contract::kHeaderPrefix;
-  return name.size() >= prefix.size() && net::equalsIgnoreCase(name.substr(0, prefix.size()), prefix);
+  return net::startsWithIgnoreCase(name, contract::kHeaderPrefix);
 }
 
 /// Fields that Connection names end at this hop as well (RFC 9110 7.6.1).

@@ -7,13 +7,9 @@
 namespace pilotlight::shim {
 namespace {
 
-bool startsWithIgnoreCase(std::string_view text, std::string_view prefix) {
-  return text.size() >= prefix.size() && net::equalsIgnoreCase(text.substr(0, prefix.size()), prefix);
-}
-
 bool isHandlersToSet(std::string_view name) {
   return !net::isHopByHop(name) && !net::equalsIgnoreCase(name, "content-length") && !net::equalsIgnoreCase(name, "date") &&
-         !startsWithIgnoreCase(name, contract::kHeaderPrefix);
+         !net::startsWithIgnoreCase(name, contract::kHeaderPrefix);
 }
 
 }  // namespace

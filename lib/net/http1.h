@@ -96,6 +96,7 @@ class ChunkedDecoder {
 };
 
 bool equalsIgnoreCase(std::string_view a, std::string_view b);
+bool startsWithIgnoreCase(std::string_view text, std::string_view prefix);
 /// Connection, Keep-Alive, Proxy-*, TE, Trailer, Transfer-Encoding, Upgrade: fields that end at this hop.
 bool isHopByHop(std::string_view name);
 /// "Not Found" for 404; "Unknown" otherwise.

@@ -8,6 +8,7 @@ inline constexpr const char* kEnvFunction = "PILOTLIGHT_FUNCTION";
 inline constexpr const char* kEnvNamespace = "PILOTLIGHT_NAMESPACE";
 inline constexpr const char* kEnvVersion = "PILOTLIGHT_VERSION";
 inline constexpr const char* kEnvRuntime = "PILOTLIGHT_RUNTIME";          ///< native | http | exec
+inline constexpr const char* kEnvProtocol = "PILOTLIGHT_PROTOCOL";        ///< http1 | h2c: what the handler speaks (http runtime)
 inline constexpr const char* kEnvConcurrency = "PILOTLIGHT_CONCURRENCY";  ///< hard limit of this replica
 inline constexpr const char* kEnvTimeoutMs = "PILOTLIGHT_TIMEOUT_MS";
 inline constexpr const char* kEnvGraceMs = "PILOTLIGHT_GRACE_MS";   ///< from SIGTERM to giving up on what is in flight

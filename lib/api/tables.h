@@ -45,6 +45,10 @@ struct Table<FunctionSpec> {
       rule<FunctionSpec, [](const FunctionSpec& spec) { return spec.runtime == Runtime::http || spec.pod.readyPath.empty(); }>(
           "self.runtime == 'http' || !has(self.pod) || !has(self.pod.readyPath)", "has a meaning for runtime http only: leave it out",
           "pod.readyPath"),
+      rule<FunctionSpec, [](const FunctionSpec& spec) { return spec.runtime == Runtime::http || spec.http.protocol == Protocol::http1; }>(
+          "self.runtime == 'http' || self.http.protocol == 'http1'",
+          "h2c is for runtime http only: handlers of native and exec are called the same for either protocol, so leave it out",
+          "http.protocol"),
   };
 };
 
@@ -130,6 +134,7 @@ struct Table<FunctionVersionSpec> {
       row<&FunctionVersionSpec::timeout>("timeout", "The longest that the handler may take for one request.", kTimeoutBounds),
       row<&FunctionVersionSpec::perReplica>("perReplica", "The most requests that one replica handles at the same time.",
                                             kPerReplicaBounds),
+      row<&FunctionVersionSpec::protocol>("protocol", "What the handler speaks: `http1` or `h2c`."),
       row<&FunctionVersionSpec::pod>("pod", "Settings of the pods."),
       row<&FunctionVersionSpec::workDir>("workDir", "Local mode: the folder that the handler runs in.", {.maxLength = 4096}),
       row<&FunctionVersionSpec::codeRevision>("codeRevision", "Local mode: changes with the handler's files."),
@@ -162,6 +167,7 @@ struct Table<RouteBackend> {
       row<&RouteBackend::deployment>("deployment", "The Deployment whose scale is raised to wake the version.", {.maxLength = 253}),
       row<&RouteBackend::perReplica>("perReplica", "The most requests that one replica handles at the same time.", kPerReplicaBounds),
       row<&RouteBackend::timeout>("timeout", "The longest that the handler may take for one request.", kTimeoutBounds),
+      row<&RouteBackend::protocol>("protocol", "What this version's replicas are talked to with: `http1` or `h2c`."),
   };
 };
 
@@ -177,7 +183,11 @@ struct Table<FunctionRouteSpec> {
       row<&FunctionRouteSpec::routes>("routes", "Paths that are answered. Empty: every path."),
       row<&FunctionRouteSpec::visibility>("visibility", "`public` or `cluster`."),
       row<&FunctionRouteSpec::retry>("retry", "`never` or `idempotent`."),
+      row<&FunctionRouteSpec::limits>("limits", "Bounds of one request."),
+      row<&FunctionRouteSpec::idleTimeout>("idleTimeout", "How long an upgraded connection may be without traffic.", kTimeoutBounds),
       row<&FunctionRouteSpec::queue>("queue", "Requests that wait for a free replica."),
+      row<&FunctionRouteSpec::reserved>(
+          "reserved", "Requests at once that are kept for this function, and its most. Absent: it shares the pool.", kReservedBounds),
       row<&FunctionRouteSpec::backends>("backends", "Where the traffic goes. Empty: nothing can run yet, requests wait.", {.maxItems = 16}),
       row<&FunctionRouteSpec::functionGeneration>("functionGeneration", "The Function's generation that this was made from.",
                                                   kCounterBounds),

@@ -15,6 +15,7 @@ namespace pilotlight::api {
 inline constexpr std::int64_t kSecond = 1000;
 inline constexpr std::int64_t kMinute = 60 * kSecond;
 inline constexpr std::int64_t kHour = 60 * kMinute;
+inline constexpr std::int64_t kKi = 1LL << 10;
 inline constexpr std::int64_t kMi = 1LL << 20;
 inline constexpr std::int64_t kTi = 1LL << 40;
 inline constexpr std::int32_t kMaxReplicas = 1000;
@@ -32,6 +33,10 @@ struct EnumNames<Retry> {
   static constexpr std::array<std::string_view, 2> value{"never", "idempotent"};
 };
 template <>
+struct EnumNames<Protocol> {
+  static constexpr std::array<std::string_view, 2> value{"http1", "h2c"};
+};
+template <>
 struct EnumNames<MetricType> {
   static constexpr std::array<std::string_view, 1> value{"concurrency"};
 };
@@ -44,6 +49,7 @@ inline constexpr std::array<std::string_view, 3> kTolerationEffects{"NoSchedule"
 
 inline constexpr Options kTimeoutBounds{.min = 10, .max = 24 * kHour};
 inline constexpr Options kPerReplicaBounds{.min = 1, .max = 1000};
+inline constexpr Options kReservedBounds{.min = 0, .max = 1'000'000};
 inline constexpr Options kPercentBounds{.min = 0, .max = 100};
 inline constexpr Options kCounterBounds{.min = 0};
 inline constexpr Options kHandlerBounds{.required = true, .nonEmpty = true, .maxLength = 4096, .maxItems = 64, .format = Format::text};
@@ -155,6 +161,11 @@ struct Table<Concurrency> {
   static constexpr std::array rows = {
       row<&Concurrency::perReplica>("perReplica", "The most requests that one replica handles at the same time.", kPerReplicaBounds),
       row<&Concurrency::target>("target", "The load that the autoscaler aims at, in percent of `perReplica`.", {.min = 1, .max = 100}),
+      row<&Concurrency::reserved>(
+          "reserved",
+          "Requests at once, over all replicas, that are kept for this function out of the gateways' pool; it never has more. 0: none run. "
+          "Absent: it shares the pool.",
+          kReservedBounds),
       row<&Concurrency::queue>("queue", "Requests that wait for a free replica."),
   };
 };
@@ -207,6 +218,19 @@ struct Table<HttpRoute> {
 };
 
 template <>
+struct Table<HttpLimits> {
+  static constexpr std::string_view name = "HttpLimits";
+  static constexpr std::string_view doc = "Bounds of one request.";
+  static constexpr std::array rows = {
+      row<&HttpLimits::headers>("headers", "How many header fields a request may have. More is answered 431.", {.min = 1, .max = 124}),
+      row<&HttpLimits::headerBytes>("headerBytes", "How large a request's header fields may be in all. More is answered 431.",
+                                    {.min = kKi, .max = 12 * kKi}),
+      row<&HttpLimits::url>("url", "How long a request's path and query may be. More is answered 414.", {.min = 64, .max = 8 * kKi}),
+      row<&HttpLimits::body>("body", "How large a request's body may be. More is answered 413.", {.min = 0, .max = kTi}),
+  };
+};
+
+template <>
 struct Table<Http> {
   static constexpr std::string_view name = "Http";
   static constexpr std::string_view doc = "Who may call the function over HTTP, and how.";
@@ -214,6 +238,12 @@ struct Table<Http> {
       row<&Http::visibility>("visibility", "`public`: through every gateway; `cluster`: only from inside the cluster."),
       row<&Http::retry>("retry",
                         "Whether a request may be sent again after bytes of it went to a replica: `never`, or `idempotent` methods."),
+      row<&Http::protocol>(
+          "protocol",
+          "What the handler speaks. `http1`, or `h2c`: HTTP/2 without TLS all the way to the handler (gRPC); runtime http only."),
+      row<&Http::limits>("limits", "Bounds of one request."),
+      row<&Http::idleTimeout>("idleTimeout", "How long a WebSocket, or another upgraded connection, may be without traffic.",
+                              kTimeoutBounds),
       row<&Http::hosts>("hosts", "Host names. Empty: {name}.{namespace}.{domain}; local mode also serves /{name}.", kHostBounds),
       row<&Http::routes>("routes", "Paths that are answered. Empty: every path."),
   };

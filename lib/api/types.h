@@ -87,6 +87,7 @@ struct Condition {
 enum class Runtime { native, http, exec };
 enum class Visibility { public_, cluster };
 enum class Retry { never, idempotent };
+enum class Protocol { http1, h2c };
 enum class MetricType { concurrency };
 
 struct EnvVar {
@@ -114,8 +115,9 @@ struct Queue {
 };
 
 struct Concurrency {
-  int perReplica = 80;  ///< hard limit of one replica, enforced by its shim
-  int target = 70;      ///< percent of perReplica that the autoscaler aims at
+  int perReplica = 80;          ///< hard limit of one replica, enforced by its shim
+  int target = 70;              ///< percent of perReplica that the autoscaler aims at
+  std::optional<int> reserved;  ///< requests at once, over all replicas, kept out of the pool that functions share; absent: shares it
   Queue queue;
 };
 
@@ -136,11 +138,22 @@ struct HttpRoute {
   std::vector<std::string> methods;  ///< empty: all
 };
 
+/// Bounds of one request, checked before it is admitted.
+struct HttpLimits {
+  int headers = 100;              ///< fields of the head; more: 431
+  Bytes headerBytes{12LL << 10};  ///< of the head, without the request line; more: 431
+  Bytes url{8LL << 10};           ///< of the request's target; more: 414
+  Bytes body{1LL << 30};          ///< more: 413
+};
+
 struct Http {
   Visibility visibility = Visibility::public_;
   Retry retry = Retry::never;
-  std::vector<std::string> hosts;  ///< empty: {name}.{namespace}.{domain}; local mode also serves /{name}
-  std::vector<HttpRoute> routes;   ///< empty: every path of the host
+  Protocol protocol = Protocol::http1;  ///< what the handler speaks; part of what runs
+  HttpLimits limits;
+  Duration idleTimeout{std::chrono::minutes(5)};  ///< of an upgraded connection without traffic
+  std::vector<std::string> hosts;                 ///< empty: {name}.{namespace}.{domain}; local mode also serves /{name}
+  std::vector<HttpRoute> routes;                  ///< empty: every path of the host
 };
 
 struct Toleration {
@@ -219,6 +232,7 @@ struct FunctionVersionSpec {
   Resources resources;
   Duration timeout{std::chrono::seconds(30)};
   int perReplica = 80;
+  Protocol protocol = Protocol::http1;  ///< from the gateway to the shim and on to the handler
   PodOptions pod;
   std::string workDir;       ///< local mode only
   std::string codeRevision;  ///< local mode only
@@ -236,6 +250,7 @@ struct RouteBackend {
   std::string deployment;  ///< whose scale the gateway raises to wake the version
   int perReplica = 80;
   Duration timeout{std::chrono::seconds(30)};
+  Protocol protocol = Protocol::http1;  ///< of this version's replicas: while an update takes over, two versions may differ
 };
 
 /// The flat, internal table that gateways watch: one per Function, same name, owned by it.
@@ -246,7 +261,10 @@ struct FunctionRouteSpec {
   std::vector<HttpRoute> routes;   ///< empty: every path
   Visibility visibility = Visibility::public_;
   Retry retry = Retry::never;
+  HttpLimits limits;
+  Duration idleTimeout{std::chrono::minutes(5)};
   Queue queue;
+  std::optional<int> reserved;          ///< requests at once, outside the shared pool; absent: shares the pool
   std::vector<RouteBackend> backends;   ///< empty: known but not yet runnable, requests wait
   std::int64_t functionGeneration = 0;  ///< of the Function this was rendered from
   std::string created;                  ///< the Function's creationTimestamp: the older one keeps a contested host and path

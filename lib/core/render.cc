@@ -86,6 +86,7 @@ api::FunctionVersion renderVersion(const api::Function& function, std::int64_t n
                   .resources = from.resources,
                   .timeout = from.timeout,
                   .perReplica = from.concurrency.perReplica,
+                  .protocol = from.http.protocol,
                   .pod = from.pod,
                   .workDir = annotationOf(function, api::kAnnotationWorkDir),
                   .codeRevision = annotationOf(function, api::kAnnotationCodeRevision)};
@@ -137,7 +138,8 @@ api::RouteBackend backendOf(const api::FunctionVersion& version, int weight) {
           .weight = weight,
           .deployment = version.metadata.name,
           .perReplica = version.spec.perReplica,
-          .timeout = version.spec.timeout};
+          .timeout = version.spec.timeout,
+          .protocol = version.spec.protocol};
 }
 
 api::FunctionRoute renderRoute(const api::Function& function, std::vector<api::RouteBackend> backends, const RenderOptions& options) {
@@ -149,7 +151,10 @@ api::FunctionRoute renderRoute(const api::Function& function, std::vector<api::R
                 .routes = function.spec.http.routes,
                 .visibility = function.spec.http.visibility,
                 .retry = function.spec.http.retry,
+                .limits = function.spec.http.limits,
+                .idleTimeout = function.spec.http.idleTimeout,
                 .queue = function.spec.concurrency.queue,
+                .reserved = function.spec.concurrency.reserved,
                 .backends = std::move(backends),
                 .functionGeneration = function.metadata.generation,
                 .created = function.metadata.creationTimestamp};

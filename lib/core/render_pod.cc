@@ -63,6 +63,7 @@ Json renderEnv(const api::Function& function, const api::FunctionVersionSpec& sp
   env.setValue(contract::kEnvNamespace, function.metadata.namespace_);
   env.setValue(contract::kEnvVersion, std::to_string(spec.number));
   env.setValue(contract::kEnvRuntime, runtimeName(spec.runtime));
+  env.setValue(contract::kEnvProtocol, spec.protocol == api::Protocol::h2c ? "h2c" : "http1");
   env.setValue(contract::kEnvConcurrency, std::to_string(spec.perReplica));
   env.setValue(contract::kEnvTimeoutMs, std::to_string(spec.timeout.count()));
   env.setValue(contract::kEnvGraceMs, std::to_string((spec.timeout + api::Duration(kDrainMargin)).count()));

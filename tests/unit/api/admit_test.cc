@@ -16,7 +16,8 @@ TEST(Admit, WritesDefaultsOut) {
     "resources": {"memory": "128Mi", "cpu": "100m"},
     "concurrency": {"perReplica": 80, "target": 70, "queue": {"requests": 1000, "bytes": "64Mi", "wait": "30s"}},
     "scale": {"min": 0, "max": 3, "initial": 1, "toZeroAfter": "1m", "metrics": [{"type": "concurrency"}]},
-    "http": {"visibility": "public", "retry": "never", "routes": [{"path": "/{proxy+}"}]}})"));
+    "http": {"visibility": "public", "retry": "never", "protocol": "http1", "idleTimeout": "5m",
+             "limits": {"headers": 100, "headerBytes": "12Ki", "url": "8Ki", "body": "1Gi"}, "routes": [{"path": "/{proxy+}"}]}})"));
 }
 
 TEST(Admit, KeepsWhatIsWritten) {

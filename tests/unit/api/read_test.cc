@@ -27,6 +27,10 @@ TEST(ReadFunction, FillsInDefaults) {
   EXPECT_EQ(function->spec.replicas, -1);
   EXPECT_THAT(function->spec.scale.metrics, SizeIs(1));
   EXPECT_FALSE(function->spec.resources.ephemeral);
+  EXPECT_FALSE(function->spec.concurrency.reserved);
+  EXPECT_EQ(function->spec.http.protocol, Protocol::http1);
+  EXPECT_EQ(function->spec.http.limits.body.value, 1LL << 30);
+  EXPECT_EQ(function->spec.http.idleTimeout, std::chrono::minutes(5));
 }
 
 TEST(ReadFunction, ReadsEveryKindOfField) {
@@ -96,6 +100,7 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{R"({"resources": {"cpu": 0.5}})", "spec.resources.cpu", "500m"}, Bad{R"({"resources": []})", "spec.resources", "an object"},
         Bad{R"({"concurrency": {"perReplica": 0}})", "spec.concurrency.perReplica", "between 1 and 1000 (got 0)"},
         Bad{R"({"concurrency": {"target": 101}})", "spec.concurrency.target", "between 1 and 100"},
+        Bad{R"({"concurrency": {"reserved": -1}})", "spec.concurrency.reserved", "between 0 and 1000000 (got -1)"},
         Bad{R"({"concurrency": {"queue": {"requests": 1000001}}})", "spec.concurrency.queue.requests", "between 0"},
         Bad{R"({"replicas": -2})", "spec.replicas", "between -1 and 1000"}, Bad{R"({"replicas": 1.5})", "spec.replicas", "whole number"},
         Bad{R"({"replicas": "1"})", "spec.replicas", "whole number"}, Bad{R"({"replicas": 99999999999})", "spec.replicas", "between"},
@@ -117,6 +122,14 @@ INSTANTIATE_TEST_SUITE_P(
                     Bad{R"({"http": {"routes": [{"path": "/{a}/{a}"}]}})", "spec.http.routes[0].path", "twice"},
                     Bad{R"({"http": {"routes": [{"path": "/", "methods": ["get"]}]}})", "spec.http.routes[0].methods[0]", "upper case"},
                     Bad{R"({"http": {"visibility": "private"}})", "spec.http.visibility", "public, cluster"},
+                    Bad{R"({"http": {"protocol": "h2"}})", "spec.http.protocol", "http1, h2c"},
+                    Bad{R"({"runtime": "native", "http": {"protocol": "h2c"}})", "spec.http.protocol", "runtime http only"},
+                    Bad{R"({"runtime": "exec", "http": {"protocol": "h2c"}})", "spec.http.protocol", "leave it out"},
+                    Bad{R"({"http": {"limits": {"headers": 125}}})", "spec.http.limits.headers", "between 1 and 124"},
+                    Bad{R"({"http": {"limits": {"headerBytes": "1000"}}})", "spec.http.limits.headerBytes", "between 1Ki and 12Ki"},
+                    Bad{R"({"http": {"limits": {"url": "9Ki"}}})", "spec.http.limits.url", "between 64 and 8Ki"},
+                    Bad{R"({"http": {"limits": {"body": -1}}})", "spec.http.limits.body", "such as"},
+                    Bad{R"({"http": {"idleTimeout": "0s"}})", "spec.http.idleTimeout", "between 10ms and 24h"},
                     Bad{R"({"pod": {"labels": {"a b": "c"}}})", "spec.pod.labels[a b]", "the key"},
                     Bad{R"({"pod": {"labels": {"a": 1}}})", "spec.pod.labels[a]", "put it in quotes"},
                     Bad{R"({"pod": {"labels": {"pilotlight.dev/function": "x"}}})", "spec.pod.labels", "reserved"},

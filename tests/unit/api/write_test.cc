@@ -27,10 +27,16 @@ Function fullFunction() {
   spec.config = {{.name = "c", .path = "", .env = true}};
   spec.resources = {.memory = {1 << 30}, .cpu = {1500}, .ephemeral = Bytes{1 << 20}};
   spec.timeout = Duration(1500);
-  spec.concurrency = {.perReplica = 1, .target = 100, .queue = {.requests = 0, .bytes = {0}, .wait = Duration(10)}};
+  spec.concurrency = {.perReplica = 1, .target = 100, .reserved = 0, .queue = {.requests = 0, .bytes = {0}, .wait = Duration(10)}};
   spec.replicas = 4;
   spec.scale = {.min = 1, .max = 8, .initial = 0, .toZeroAfter = Duration(1000), .metrics = {{}, {}}};
-  spec.http = {.visibility = Visibility::cluster, .retry = Retry::idempotent, .hosts = {"h"}, .routes = {{"/a/{b}", {"GET"}}}};
+  spec.http = {.visibility = Visibility::cluster,
+               .retry = Retry::idempotent,
+               .protocol = Protocol::h2c,
+               .limits = {.headers = 1, .headerBytes = {1024}, .url = {64}, .body = {0}},
+               .idleTimeout = Duration(10),
+               .hosts = {"h"},
+               .routes = {{"/a/{b}", {"GET"}}}};
   spec.pod = {.labels = {{"l", ""}},
               .annotations = {{"n", "v"}},
               .nodeSelector = {{"k", "v"}},
@@ -62,6 +68,9 @@ TEST(Write, GivesBackWhatWasRead) {
   EXPECT_EQ(written["metadata"]["namespace"], "shop");
   EXPECT_EQ(written["spec"]["http"]["visibility"], "cluster");
   EXPECT_EQ(written["spec"]["resources"], (Json{{"memory", "1Gi"}, {"cpu", "1500m"}, {"ephemeral", "1Mi"}}));
+  EXPECT_EQ(written["spec"]["http"]["protocol"], "h2c");
+  EXPECT_EQ(written["spec"]["http"]["limits"], (Json{{"headers", 1}, {"headerBytes", "1Ki"}, {"url", "64"}, {"body", "0"}}));
+  EXPECT_EQ(written["spec"]["concurrency"]["reserved"], 0) << "reserved: 0 is not the same as none";
   EXPECT_EQ(written["spec"]["pod"]["runAsUser"], 0);
   EXPECT_EQ(written["status"]["traffic"][1], (Json{{"version", 7}, {"weight", 5}}));
 }
@@ -84,7 +93,11 @@ TEST(Write, WritesRoutesAndVersionsThatAreReadAgain) {
   route.metadata.name = "orders";
   route.spec.function = "orders";
   route.spec.localPath = "/orders";
-  route.spec.backends = {{.version = 3, .weight = 100, .deployment = "orders-00003", .perReplica = 2, .timeout = Duration(50)}};
+  route.spec.backends = {
+      {.version = 3, .weight = 100, .deployment = "orders-00003", .perReplica = 2, .timeout = Duration(50), .protocol = Protocol::h2c}};
+  route.spec.limits = {.headers = 1, .headerBytes = {1024}, .url = {64}, .body = {0}};
+  route.spec.idleTimeout = Duration(10);
+  route.spec.reserved = 3;
   route.spec.created = "2026-01-31T12:00:00Z";
   route.status.gateways = {{"gw-0", 4}};
   auto readRoute = readFunctionRoute(write(route));

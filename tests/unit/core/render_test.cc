@@ -67,11 +67,15 @@ TEST(RenderVersion, HashChangesWithWhatRunsAndOnlyWithThat) {
       {"memory", [](api::Function& f) { f.spec.resources.memory.value *= 2; }, true},
       {"timeout", [](api::Function& f) { f.spec.timeout *= 2; }, true},
       {"perReplica", [](api::Function& f) { f.spec.concurrency.perReplica = 1; }, true},
+      {"protocol", [](api::Function& f) { f.spec.http.protocol = api::Protocol::h2c; }, true},
       {"pod", [](api::Function& f) { f.spec.pod.nodeSelector["disk"] = "ssd"; }, true},
       {"code", [](api::Function& f) { f.metadata.annotations[api::kAnnotationCodeRevision] = "2"; }, true},
       {"routes", [](api::Function& f) { f.spec.http.routes.push_back({"/a", {}}); }, false},
       {"hosts", [](api::Function& f) { f.spec.http.hosts = {"a.example"}; }, false},
       {"queue", [](api::Function& f) { f.spec.concurrency.queue.requests = 1; }, false},
+      {"reserved", [](api::Function& f) { f.spec.concurrency.reserved = 5; }, false},
+      {"limits", [](api::Function& f) { f.spec.http.limits = {.headers = 1, .headerBytes = {1024}, .url = {64}, .body = {0}}; }, false},
+      {"idleTimeout", [](api::Function& f) { f.spec.http.idleTimeout *= 2; }, false},
       {"target", [](api::Function& f) { f.spec.concurrency.target = 50; }, false},
       {"scale", [](api::Function& f) { f.spec.scale.max = 3; }, false},
       {"pinned", [](api::Function& f) { f.spec.replicas = 3; }, false},
@@ -125,6 +129,10 @@ TEST(RenderRoute, CarriesWhatGatewaysNeedAndIsValid) {
   f.spec.http.routes = {{"/users/{id}", {"GET"}}};
   f.spec.http.retry = api::Retry::idempotent;
   f.spec.concurrency.queue.requests = 5;
+  f.spec.concurrency.reserved = 0;
+  f.spec.http.limits = {.headers = 10, .headerBytes = {2048}, .url = {100}, .body = {0}};
+  f.spec.http.idleTimeout = std::chrono::seconds(7);
+  f.spec.http.protocol = api::Protocol::h2c;
   const auto route = renderRoute(f, {backendOf(renderVersion(f, 2), 100)}, clusterOptions());
   EXPECT_EQ(route.metadata.name, "orders");
   EXPECT_EQ(route.spec.created, f.metadata.creationTimestamp);
@@ -133,8 +141,23 @@ TEST(RenderRoute, CarriesWhatGatewaysNeedAndIsValid) {
   ASSERT_EQ(route.spec.backends.size(), 1U);
   EXPECT_EQ(route.spec.backends[0].deployment, "orders-00002");
   EXPECT_EQ(route.spec.backends[0].perReplica, 80);
+  EXPECT_EQ(route.spec.backends[0].protocol, api::Protocol::h2c);
+  EXPECT_EQ(route.spec.reserved, 0);
+  EXPECT_EQ(route.spec.limits.headers, 10);
+  EXPECT_EQ(route.spec.limits.headerBytes.value, 2048);
+  EXPECT_EQ(route.spec.limits.url.value, 100);
+  EXPECT_EQ(route.spec.limits.body.value, 0);
+  EXPECT_EQ(route.spec.idleTimeout, std::chrono::seconds(7));
   const auto read = api::readFunctionRoute(api::write(route));
   EXPECT_TRUE(read) << api::toString(read.error());
+}
+
+TEST(RenderRoute, KeepsAnOldVersionsProtocolWhileTheFunctionHasAnother) {
+  auto f = function();
+  const auto old = renderVersion(f, 1);
+  f.spec.http.protocol = api::Protocol::h2c;
+  const auto route = renderRoute(f, {backendOf(old, 100)}, clusterOptions());
+  EXPECT_EQ(route.spec.backends[0].protocol, api::Protocol::http1);
 }
 
 TEST(RenderDeployment, NeverSaysHowManyReplicas) {
@@ -187,6 +210,9 @@ TEST(RenderDeployment, TellsTheShimItsContract) {
   EXPECT_EQ(env["PILOTLIGHT_POD_UID"]["valueFrom"]["fieldRef"]["fieldPath"], "metadata.uid");
   EXPECT_EQ(env["PILOTLIGHT_POD_NAME"]["valueFrom"]["fieldRef"]["fieldPath"], "metadata.name");
   EXPECT_EQ(env["PORT"]["value"], "8080");
+  EXPECT_EQ(env["PILOTLIGHT_PROTOCOL"]["value"], "http1");
+  f.spec.http.protocol = api::Protocol::h2c;
+  EXPECT_EQ(envOf(deploymentOf(f))["PILOTLIGHT_PROTOCOL"]["value"], "h2c");
 }
 
 TEST(RenderDeployment, ChoosesNoPortInLocalModeUnlessAsked) {

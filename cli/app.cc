@@ -52,6 +52,9 @@ void addLocal(CLI::App& app, Commands& c) {
       ->check(CLI::IsMember({"trace", "debug", "info", "warning", "error", "off"}))
       ->capture_default_str();
   command->add_option("--loops", c.local.loops, "event loops of the gateway; 0: one per core")->check(CLI::Range(0, 256));
+  command->add_option("--pool", c.local.pool, "requests at once of all functions together; 0: no limit")
+      ->check(CLI::Range(0, 1'000'000))
+      ->capture_default_str();
   command->add_option("--to", c.local.stopSeconds, "seconds that requests in flight may take when stopping")
       ->check(CLI::Range(0, 900))
       ->capture_default_str();

@@ -17,6 +17,7 @@ struct LocalOptions {
   std::string accessLog = "errors";  ///< off, errors, all
   std::string logLevel = "info";     ///< trace, debug, info, warning, error, off
   int loops = 0;                     ///< the gateway's; 0: one per core
+  int pool = 10000;                  ///< requests at once of all functions; 0: no limit
   std::string shim;                  ///< path; empty: $PILOTLIGHT_SHIM, else beside this program
   int stopSeconds = 10;              ///< for requests in flight
 };

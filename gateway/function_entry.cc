@@ -1,6 +1,7 @@
 #include "gateway/function_entry.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace pilotlight::gateway {
 
@@ -16,6 +17,18 @@ void FunctionCounters::Histogram::observe(std::chrono::nanoseconds value) {
   while (i < kBounds.size() && seconds > kBounds[i]) ++i;
   buckets[i].fetch_add(1, std::memory_order_relaxed);
   micros.fetch_add(static_cast<std::uint64_t>(std::max<std::int64_t>(0, value.count() / 1000)), std::memory_order_relaxed);
+}
+
+void handOver(const core::Admission::Grant& grant) {
+  auto* taker = static_cast<SlotTaker*>(grant.waiter);
+  auto* upstream = static_cast<Upstream*>(grant.replica);
+  // Always through the loop: the caller may be in the middle of another request's callback.
+  taker->ownerLoop().post([taker, upstream] { taker->onGrant(*upstream); });
+}
+
+FunctionEntry::~FunctionEntry() {
+  pool_.forget(*this);
+  pool_.reserve(reserved_, 0, steadyNow());
 }
 
 FunctionCounters& FunctionEntry::counters() {
@@ -38,18 +51,29 @@ void FunctionEntry::applyBackend(Upstream& upstream) {
     if (backend.version != upstream.version) continue;
     upstream.limit = backend.perReplica;
     upstream.timeout = backend.timeout;
+    upstream.protocol = backend.protocol;
   }
 }
 
 void FunctionEntry::configure(const api::FunctionRouteSpec& spec) {
+  const int before = std::exchange(reserved_, spec.reserved.value_or(0));
+  // The pool shrinks before the function leaves it, and grows after it has come back: never more at once than there is.
+  if (reserved_ > before) pool_.reserve(before, reserved_, steadyNow());
+  bool cameBack = false;
   {
     std::lock_guard lock(mutex_);
     backends_ = spec.backends;
     core::AdmissionSettings settings{spec.queue.requests, spec.queue.bytes.value, {}};
     for (const api::RouteBackend& backend : backends_) settings.versions.push_back({backend.version, backend.weight});
-    admission_.configure(std::move(settings));
+    if (spec.reserved)
+      settings.atMost = *spec.reserved;
+    else
+      settings.shared = &pool_.slots();
+    cameBack = admission_.configure(std::move(settings));
     for (const auto& upstream : upstreams_) applyBackend(*upstream);
   }
+  if (reserved_ < before) pool_.reserve(before, reserved_, steadyNow());
+  if (cameBack) pool_.serve(*this, steadyNow());
   deliver(steadyNow());
 }
 
@@ -131,22 +155,43 @@ bool FunctionEntry::has(const std::string& uid) const {
 }
 
 FunctionEntry::Taken FunctionEntry::take(SlotTaker& taker, core::TimePoint now, const Upstream* avoid, bool accepted) {
-  std::lock_guard lock(mutex_);
   Taken taken;
-  taken.upstream = static_cast<Upstream*>(admission_.tryTake(now, avoid));
-  if (!taken.upstream) taken.join = admission_.join(taker, now, accepted);
-  taken.queued = admission_.queued();
+  {
+    std::lock_guard lock(mutex_);
+    const core::Admission::Slot slot = admission_.tryTake(now, avoid);
+    taken.upstream = static_cast<Upstream*>(slot.replica);
+    if (!slot.replica) taken.join = admission_.join(taker, now, accepted);
+    taken.queued = admission_.queued();
+    taken.poolFull = slot.poolFull;
+  }
+  if (taken.poolFull && taken.join == core::Admission::Join::queued) {
+    counters().poolWaits.fetch_add(1, std::memory_order_relaxed);
+    pool_.wait(*this, now);  // may hand the slot over at once, through the taker's loop
+  }
   return taken;
 }
 
 void FunctionEntry::release(Upstream& upstream, core::TimePoint now) {
+  bool othersWait = false, ownWait = false;
   {
     std::lock_guard lock(mutex_);
-    admission_.release(upstream, now);
+    othersWait = admission_.release(upstream, now);
     eraseIfDone(upstream);
-    if (admission_.queued() == 0) return;
+    ownWait = admission_.queued() > 0;
   }
-  deliver(now);
+  if (othersWait) pool_.serve(*this, now);
+  if (ownWait) deliver(now);
+}
+
+FunctionEntry::Shared FunctionEntry::takeShared(core::TimePoint now) {
+  std::lock_guard lock(mutex_);
+  const auto grant = admission_.next(now, core::Admission::SharedSlot::given);
+  return {grant, admission_.queued()};
+}
+
+int FunctionEntry::inFlight() const {
+  std::lock_guard lock(mutex_);
+  return admission_.inFlight();
 }
 
 bool FunctionEntry::leave(SlotTaker& taker, core::TimePoint now) {
@@ -163,11 +208,9 @@ void FunctionEntry::deliver(core::TimePoint now) {
       std::lock_guard lock(mutex_);
       grant = admission_.next(now);
     }
+    if (grant.poolFull) return pool_.wait(*this, now);
     if (!grant.waiter) return;
-    auto* taker = static_cast<SlotTaker*>(grant.waiter);
-    auto* upstream = static_cast<Upstream*>(grant.replica);
-    // Always through the loop: the caller may be in the middle of another request's callback.
-    taker->ownerLoop().post([taker, upstream] { taker->onGrant(*upstream); });
+    handOver(grant);
   }
 }
 

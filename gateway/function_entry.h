@@ -1,7 +1,8 @@
 // What the gateway keeps per function: its replicas, slots and queue, and counters. Shared by the event loops.
 //
 // Locking: one mutex per function, held for some tens of nanoseconds twice per request (see docs/adr/0004). Grants to
-// waiting requests are delivered outside the lock, on the loop that owns the request.
+// waiting requests are delivered outside the lock, on the loop that owns the request. A function without a reservation shares
+// the gateway's pool; see gateway/pool.h for the order of the locks.
 #pragma once
 
 #include <array>
@@ -16,6 +17,7 @@
 #include "api/types.h"
 #include "core/admission.h"
 #include "core/load.h"
+#include "gateway/pool.h"
 #include "kube/types.h"
 #include "net/loop.h"
 #include "net/socket.h"
@@ -27,6 +29,7 @@ struct Upstream final : core::Replica {
   std::string uid, pod;
   net::Address address;
   std::atomic<std::chrono::milliseconds> timeout{std::chrono::seconds(30)};  // the base is guarded by FunctionEntry::mutex
+  std::atomic<api::Protocol> protocol{api::Protocol::http1};                 // what its shim is talked to with
   int failures = 0;                                                          // in a row, to connect
   bool retired = false;                                                      // gone or going: deleted when nothing is in flight
 };
@@ -41,11 +44,11 @@ struct FunctionCounters {
   };
   std::array<std::atomic<std::uint64_t>, 500> byStatus{};  // index: status - 100
   Histogram duration, queueWait, coldStart;
-  std::atomic<std::uint64_t> requests{0}, retries{0}, upstreamFailures{0}, clientGone{0};
-  std::array<std::atomic<std::uint64_t>, 3> rejected{};  // by Limit
+  std::atomic<std::uint64_t> requests{0}, retries{0}, upstreamFailures{0}, clientGone{0}, poolWaits{0};
+  std::array<std::atomic<std::uint64_t>, 5> rejected{};  // by Limit
 };
 
-enum class Limit { queueRequests, queueBytes, queueWait };
+enum class Limit { queueRequests, queueBytes, queueWait, reserved, pool };
 
 /// A request that can be given a slot; its owner runs on `loop`.
 struct SlotTaker : core::Waiter {
@@ -56,15 +59,22 @@ struct SlotTaker : core::Waiter {
   ~SlotTaker() = default;
 };
 
-class FunctionEntry {
+/// Tells the request that it has its slot, on its own loop. Without any lock.
+void handOver(const core::Admission::Grant& grant);
+
+/// The base is guarded by the pool's mutex.
+class FunctionEntry : public core::Share {
  public:
-  explicit FunctionEntry(kube::Key key) : key_(std::move(key)) {}
+  FunctionEntry(kube::Key key, Pool& pool) : key_(std::move(key)), pool_(pool) {}
+  ~FunctionEntry();
+  FunctionEntry(const FunctionEntry&) = delete;
+  FunctionEntry& operator=(const FunctionEntry&) = delete;
 
   const kube::Key& key() const { return key_; }
   FunctionCounters& counters();  ///< made on first use: idle functions cost little
   const FunctionCounters* countersIfAny() const { return counters_.load(std::memory_order_acquire); }
 
-  void configure(const api::FunctionRouteSpec& spec);
+  void configure(const api::FunctionRouteSpec& spec);  ///< one thread at a time
   /// A replica that accepts work. Known uid: its address may have changed and its failures are forgotten.
   void up(const std::string& uid, const std::string& pod, std::int64_t version, const net::Address& address);
   /// Gone for good.
@@ -81,12 +91,22 @@ class FunctionEntry {
     Upstream* upstream = nullptr;
     core::Admission::Join join = core::Admission::Join::queued;  // when there was no slot
     int queued = 0;                                              // with this one
+    bool poolFull = false;                                       // a replica had room, the gateway's pool had none
   };
   /// A slot, or a place in the queue, or neither.
   Taken take(SlotTaker& taker, core::TimePoint now, const Upstream* avoid, bool accepted);
   void release(Upstream& upstream, core::TimePoint now);
   /// False: it is no longer in the queue; its onGrant() is on its way.
   bool leave(SlotTaker& taker, core::TimePoint now);
+
+  // For Pool, with its lock.
+  struct Shared {
+    core::Admission::Grant grant;
+    int queued = 0;  // after it
+  };
+  /// The first waiting request with the shared slot that the pool took for it; nothing when it can't be used.
+  Shared takeShared(core::TimePoint now);
+  int inFlight() const;
 
   core::FunctionLoad load() const;
   bool needsWake() const;  ///< requests wait and no replica is known
@@ -102,6 +122,8 @@ class FunctionEntry {
   Upstream* find(const std::string& uid) const;  // requires mutex_
 
   const kube::Key key_;
+  Pool& pool_;
+  int reserved_ = 0;  // by configure() only
   std::atomic<FunctionCounters*> counters_{nullptr};
   std::unique_ptr<FunctionCounters> ownedCounters_;  // written once, under mutex_
   mutable std::mutex mutex_;

@@ -9,7 +9,9 @@
 #include <utility>
 
 #include "gateway/access_log.h"
+#include "gateway/memory_guard.h"
 #include "gateway/metrics.h"
+#include "gateway/pool.h"
 #include "gateway/registry.h"
 #include "gateway/waker.h"
 #include "gateway/worker.h"
@@ -19,8 +21,10 @@ namespace pilotlight::gateway {
 struct Gateway::Impl {
   explicit Impl(kube::Client& client, GatewayOptions o)
       : options(std::move(o)),
-        log(options.log),
-        registry(client, options.name,
+        log({.sink = options.log, .fd = options.logFd}),
+        memory({options.memoryLimit, options.memoryUsed, [this](bool refusing) { spareMemory(refusing); }}),
+        pool(options.pool),
+        registry(client, pool, options.name,
                  {[this](std::shared_ptr<const Snapshot> snapshot) { publish(std::move(snapshot)); },
                   [this](const net::Address& gone) {
                     for (auto& worker : workers) worker->forget(gone);
@@ -29,12 +33,21 @@ struct Gateway::Impl {
                   [this](std::string_view message, const kube::Key& about, const std::string& error) { warn(message, about, error); }}),
         waker(client, options.wakeRetry,
               [this](std::string_view message, const kube::Key& about, const std::string& error) { warn(message, about, error); }),
-        shared{options, registry, waker, log, [this](const kube::Key& key) { demand(key); }, [this] { return metrics(); }, 0} {}
+        shared{options, registry, waker, log, memory, [this](const kube::Key& key) { demand(key); }, [this] { return metrics(); }, 0} {}
 
   void publish(std::shared_ptr<const Snapshot> snapshot) {
     std::latch all(static_cast<std::ptrdiff_t>(workers.size()));
     for (auto& worker : workers) worker->publish(snapshot, [&all] { all.count_down(); });
     all.wait();
+  }
+
+  void spareMemory(bool on) {
+    for (auto& worker : workers) worker->spareMemory(on);
+    if (on == std::exchange(toldSparing, on)) return;
+    std::string line;
+    beginLogLine(line, "warn", on ? "memory is short; new requests are refused" : "memory suffices again");
+    const MemoryGuard::Counts counts = memory.counts();
+    log.write(line + ",\"used\":" + std::to_string(counts.used) + ",\"limit\":" + std::to_string(counts.limit) + "}");
   }
 
   void demand(const kube::Key& key) {
@@ -55,17 +68,20 @@ struct Gateway::Impl {
   std::string metrics() {
     const auto entries = registry.entries();
     return renderMetrics(entries, {shared.unrouted.load(std::memory_order_relaxed), waker.patches(), log.dropped(),
-                                   static_cast<std::uint64_t>(registry.watchRestarts()), entries.size()});
+                                   static_cast<std::uint64_t>(registry.watchRestarts()), entries.size(), pool.counts(), memory.counts()});
   }
 
   const GatewayOptions options;
   LogWriter log;
+  MemoryGuard memory;
+  Pool pool;
   Registry registry;
   Waker waker;
   Shared shared;
   std::vector<std::unique_ptr<Worker>> workers;
   net::Address address, internalAddress;
   bool started = false;
+  bool toldSparing = false;  // by the memory guard's thread
   std::mutex listenersMutex;
   std::vector<std::function<void(const std::string&, const std::string&)>> listeners;  // guarded by listenersMutex
 };
@@ -89,6 +105,7 @@ std::expected<void, std::string> Gateway::start() {
   if (!impl_->registry.start(impl_->options.syncTimeout) || !impl_->waker.start(impl_->options.syncTimeout))
     return std::unexpected("the gateway's routes, pods and deployments were not listed within " +
                            std::to_string(impl_->options.syncTimeout.count()) + " ms: is the API server there?");
+  impl_->memory.start();
   for (auto& worker : impl_->workers) worker->listen(net::Fd(dup(open->get())), net::Fd(dup(own->get())));
   return {};
 }
@@ -110,6 +127,7 @@ void Gateway::stop(std::chrono::milliseconds grace) {
   }
   impl_->registry.stop();
   impl_->waker.stop();
+  impl_->memory.stop();
   for (auto& worker : impl_->workers) worker->stop();
   impl_->workers.clear();
 }

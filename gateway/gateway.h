@@ -9,11 +9,13 @@
 #include <expected>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "core/load.h"
 #include "kube/client.h"
+#include "net/server.h"
 #include "net/socket.h"
 
 namespace pilotlight::gateway {
@@ -25,11 +27,19 @@ struct GatewayOptions {
   net::Address listen{"0.0.0.0", 8080};
   net::Address internalListen{"0.0.0.0", 8081};  ///< call-home, /metrics, /healthz
   int loops = 0;                                 ///< event loops; 0: one per core
+  int pool = 10'000;                             ///< requests at once of all functions; what some reserve is not shared; 0: no limit
   AccessLog accessLog = AccessLog::errors;
-  std::function<void(std::string_view line)> log;  ///< JSON lines, from a writer thread; default stdout
+  /// JSON lines, from a writer thread. While it does not return, lines are dropped; it must return for the gateway to end.
+  std::function<void(std::string_view line)> log;
+  int logFd = 1;                ///< without `log`: where the lines go
+  net::ServerOptions server{};  ///< of the public listener: timeouts, and connections, of each event loop
   std::chrono::milliseconds connectTimeout{std::chrono::seconds(1)};
   std::chrono::milliseconds wakeRetry{std::chrono::milliseconds(500)};  ///< the wake is repeated until a replica registers
   std::chrono::milliseconds syncTimeout{std::chrono::seconds(10)};
+  /// Bytes that the process may use; 0: no limit. Not given: 90 % of what its cgroup allows. Near it requests get 503, and no
+  /// connection is accepted.
+  std::optional<std::uint64_t> memoryLimit{};
+  std::function<std::uint64_t()> memoryUsed{};  ///< how much it uses; default: measured
 };
 
 class Gateway final : public core::LoadSource {

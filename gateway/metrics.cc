@@ -55,6 +55,27 @@ void histogram(Text& text, const std::string& name, const std::string& labels, c
   text.sample(name + "_count", labels, total);
 }
 
+void poolMetrics(Text& text, const Pool::Counts& pool) {
+  if (pool.size > 0) {
+    text.family("pilotlight_gateway_pool_slots", "gauge",
+                "Requests at once: those reserved by functions, and those left for the others to share. "
+                "More than pilotlight_gateway_pool_size together: too much is reserved.");
+    text.sample("pilotlight_gateway_pool_slots", "kind=\"reserved\"", pool.reserved);
+    text.sample("pilotlight_gateway_pool_slots", "kind=\"shared\"", pool.shared);
+    text.single("pilotlight_gateway_pool_size", "gauge", "Requests at once of all functions, as configured.", pool.size);
+  }
+  text.single("pilotlight_gateway_pool_taken", "gauge", "Requests at a replica that hold a shared slot.", pool.taken);
+  text.single("pilotlight_gateway_pool_waiting_functions", "gauge", "Functions with a replica free and no shared slot.", pool.waiting);
+}
+
+void memoryMetrics(Text& text, const MemoryGuard::Counts& memory) {
+  if (memory.limit == 0) return;
+  text.single("pilotlight_gateway_memory_used_bytes", "gauge", "Memory that counts towards the limit.", memory.used);
+  text.single("pilotlight_gateway_memory_limit_bytes", "gauge", "What may be used; near it requests are refused.", memory.limit);
+  text.single("pilotlight_gateway_memory_refusing", "gauge", "1 while requests are refused for want of memory.", memory.refusing ? 1 : 0);
+  text.single("pilotlight_gateway_memory_refused_total", "counter", "Requests refused for want of memory.", memory.refused);
+}
+
 }  // namespace
 
 std::string renderMetrics(const std::vector<std::shared_ptr<FunctionEntry>>& entries, const GatewayCounts& counts) {
@@ -81,7 +102,7 @@ std::string renderMetrics(const std::vector<std::shared_ptr<FunctionEntry>>& ent
              &FunctionCounters::coldStart);
   text.family("pilotlight_gateway_rejected_total", "counter", "Requests refused by a limit.");
   forEach(entries, [&](const FunctionEntry&, const FunctionCounters& counters, const std::string& labels) {
-    static constexpr const char* kNames[] = {"queue.requests", "queue.bytes", "queue.wait"};
+    static constexpr const char* kNames[] = {"queue.requests", "queue.bytes", "queue.wait", "reserved", "pool"};
     for (std::size_t i = 0; i < counters.rejected.size(); ++i)
       text.sample("pilotlight_gateway_rejected_total", labels + ",limit=\"" + kNames[i] + "\"", read(counters.rejected[i]));
   });
@@ -95,6 +116,8 @@ std::string renderMetrics(const std::vector<std::shared_ptr<FunctionEntry>>& ent
   plain("pilotlight_gateway_upstream_failures_total", "Connections to replicas that failed or broke.", &FunctionCounters::upstreamFailures);
   plain("pilotlight_gateway_client_gone_total", "Requests whose client left before the answer was complete.",
         &FunctionCounters::clientGone);
+  plain("pilotlight_gateway_pool_waits_total", "Requests that had a replica and were held because the pool was full.",
+        &FunctionCounters::poolWaits);
   const auto gauge = [&](const std::string& name, std::string_view help, int core::FunctionLoad::* member) {
     text.family(name, "gauge", help);
     forEach(entries, [&](const FunctionEntry& entry, const FunctionCounters&, const std::string& labels) {
@@ -107,6 +130,8 @@ std::string renderMetrics(const std::vector<std::shared_ptr<FunctionEntry>>& ent
   forEach(entries, [&](const FunctionEntry& entry, const FunctionCounters&, const std::string& labels) {
     text.sample("pilotlight_gateway_replicas", labels, entry.replicas());
   });
+  poolMetrics(text, counts.pool);
+  memoryMetrics(text, counts.memory);
   text.single("pilotlight_gateway_functions", "gauge", "Functions known.", counts.functions);
   text.single("pilotlight_gateway_unrouted_total", "counter", "Requests that no function's route took.", counts.unrouted);
   text.single("pilotlight_gateway_wake_patches_total", "counter", "Deployments raised from zero.", counts.wakePatches);

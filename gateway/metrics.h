@@ -6,12 +6,15 @@
 #include <vector>
 
 #include "gateway/function_entry.h"
+#include "gateway/memory_guard.h"
 
 namespace pilotlight::gateway {
 
 struct GatewayCounts {
   std::uint64_t unrouted = 0, wakePatches = 0, accessLogDropped = 0, watchRestarts = 0;
   std::size_t functions = 0;
+  Pool::Counts pool = {};
+  MemoryGuard::Counts memory = {};
 };
 
 std::string renderMetrics(const std::vector<std::shared_ptr<FunctionEntry>>& entries, const GatewayCounts& counts);

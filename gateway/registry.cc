@@ -45,8 +45,9 @@ std::int64_t versionOf(const kube::Object& pod) {
 
 }  // namespace
 
-Registry::Registry(kube::Client& client, std::string gatewayName, Hooks hooks)
+Registry::Registry(kube::Client& client, Pool& pool, std::string gatewayName, Hooks hooks)
     : client_(client),
+      pool_(pool),
       gatewayName_(std::move(gatewayName)),
       hooks_(std::move(hooks)),
       routes_(client, kube::resources::functionRoutes),
@@ -82,7 +83,7 @@ void Registry::stop() {
 
 std::shared_ptr<FunctionEntry> Registry::entryOf(const kube::Key& key) {
   auto& entry = entries_[key];
-  if (!entry) entry = std::make_shared<FunctionEntry>(key);
+  if (!entry) entry = std::make_shared<FunctionEntry>(key, pool_);
   return entry;
 }
 

@@ -31,7 +31,7 @@ class Registry {
     std::function<void(std::shared_ptr<FunctionEntry>)> wake;
     std::function<void(std::string_view message, const kube::Key& about, const std::string& error)> log;
   };
-  Registry(kube::Client& client, std::string gatewayName, Hooks hooks);
+  Registry(kube::Client& client, Pool& pool, std::string gatewayName, Hooks hooks);
   ~Registry();
 
   /// True once the loops have every route that the API held. False: not within the time; it goes on trying.
@@ -79,6 +79,7 @@ class Registry {
   std::vector<Resume> dueResumes(Clock::time_point now);  // requires mutex_
 
   kube::Client& client_;
+  Pool& pool_;
   const std::string gatewayName_;
   const Hooks hooks_;
   kube::Informer routes_, pods_;

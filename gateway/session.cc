@@ -11,8 +11,8 @@ namespace pilotlight::gateway {
 namespace {
 
 constexpr std::size_t kReplayKept = 4 * 1024;
-constexpr std::size_t kReplayBytes = 64 * 1024;          // of a body, kept for another attempt
-constexpr std::chrono::milliseconds kTimeoutSlack{250};  // the shim tells the timeout itself; this is the backstop
+constexpr std::size_t kReplayBytes = 64 * 1024;        // of a body, kept for another attempt
+constexpr std::chrono::milliseconds kTimeoutSlack{8};  // the shim tells the timeout itself; this is the backstop
 constexpr std::chrono::milliseconds kMaxBackOff{100};
 
 bool isIdempotent(std::string_view method) {
@@ -36,13 +36,11 @@ net::Loop& Session::ownerLoop() {
 
 net::ExchangeHandler* Session::begin(net::Exchange& exchange, std::shared_ptr<const Snapshot> snapshot, const core::RouteMatch& match) {
   snapshot_ = std::move(snapshot);
-  const api::FunctionRouteSpec& spec = snapshot_->routes[match.route]->spec;
+  spec_ = &snapshot_->routes[match.route]->spec;
   exchange_ = &exchange;
   entry_ = snapshot_->entries[match.route].get();
   match_ = match;
-  queueWait_ = spec.queue.wait;
-  retry_ = spec.retry;
-  bodyEnded_ = replayLost_ = coldStart_ = false;
+  bodyEnded_ = replayLost_ = coldStart_ = exhausted_ = false;
   attempts_ = status_ = 0;
   version_ = 0;
   arrived_ = worker_.loop().now();
@@ -50,7 +48,7 @@ net::ExchangeHandler* Session::begin(net::Exchange& exchange, std::shared_ptr<co
   bytes = heldBytes(exchange.head());
   makeRequestId();
   entry_->counters().requests.fetch_add(1, std::memory_order_relaxed);
-  acquire(nullptr);
+  if (!tooLarge()) acquire(nullptr);
   return this;
 }
 
@@ -59,13 +57,16 @@ void Session::acquire(const Upstream* avoid) {
   state_ = State::held;
   const auto taken = entry_->take(*this, now, avoid, attempts_ > 0);
   if (taken.upstream) return dispatch(*taken.upstream);
+  poolFull_ = taken.poolFull;
+  if (taken.join == core::Admission::Join::tooManyRequests && spec().reserved == 0)
+    return reject(Limit::reserved, 429, "reserved", "spec.concurrency.reserved is 0: the function takes no requests");
   if (taken.join == core::Admission::Join::tooManyRequests)
     return reject(Limit::queueRequests, 429, "queue.requests", "as many requests wait as spec.concurrency.queue.requests allows");
   if (taken.join == core::Admission::Join::tooManyBytes)
     return reject(Limit::queueBytes, 429, "queue.bytes",
                   "the requests that wait hold as many bytes as spec.concurrency.queue.bytes allows");
   exchange_->pauseBody();
-  setDeadline(arrived_ + queueWait_);
+  setDeadline(arrived_ + spec().queue.wait);
   if (entry_->offered() == 0) {
     coldStart_ = true;
     worker_.shared().waker.wake(sharedEntry());
@@ -95,22 +96,36 @@ void Session::dispatch(Upstream& upstream) {
   dispatched_ = now;
   const std::chrono::milliseconds timeout = upstream.timeout.load(std::memory_order_relaxed);
   setDeadline(now + timeout + kTimeoutSlack);
-  net::Header headers[net::Headers::kMax + core::RouteMatch::kMaxParameters + 8];
-  const std::size_t count = buildRequest(headers, now + timeout);
+  Fields fields;
+  buildRequest(fields, now + timeout);
   const net::RequestHead& head = exchange_->head();
   scratch_.assign(match_.path);
   if (!head.query.empty() || head.target.ends_with('?')) scratch_.append("?").append(head.query);
-  const bool fresh = attempts_ > 1;
-  call_ = worker_.pool().call(upstream.address, {head.method, scratch_, {headers, count}, head.body, head.length}, *this, fresh);
+  const bool fresh = attempts_ > 1 && !exhausted_;  // an idle one may be what is waited for
+  net::ClientPool& pool = worker_.pool();
+  const bool http2 = upstream.protocol.load(std::memory_order_relaxed) == api::Protocol::h2c;
+  call_ = pool.call(pool.peer(upstream.address, http2 ? net::Protocol::h2c : net::Protocol::http1),
+                    {head.method, scratch_, fields, head.body, head.length, head.upgrade}, *this, fresh);
   exchange_->sendContinue();
   if (!replay_.empty()) call_->write(replay_);
-  if (bodyEnded_ && head.body != net::BodyKind::none) call_->finish();
+  if (bodyEnded_ && head.body != net::BodyKind::none) call_->finish(exchange_->trailers());
   exchange_->resumeBody();
 }
 
 // --- the client's side ---
 
 void Session::onBody(net::Exchange& exchange, std::string_view part) {
+  if (state_ == State::tunnelling) {
+    deadline_ = worker_.loop().now() + spec().idleTimeout;
+  } else if (exchange.bytesReceived() > static_cast<std::uint64_t>(spec().limits.body.value)) {
+    if (exchange.head().major == 1) exchange.closeAfter();  // rather than read the rest
+    cancelCall();
+    releaseSlot();
+    if (state_ == State::sent)
+      return fail(413, "ContentTooLarge", "http.limits.body", "the request's body is larger than the function takes");
+    state_ = State::answered;
+    return exchange.abort();
+  }
   if (state_ == State::sent && !replayLost_) {
     if (replay_.size() + part.size() <= kReplayBytes)
       replay_.append(part);
@@ -122,7 +137,7 @@ void Session::onBody(net::Exchange& exchange, std::string_view part) {
 
 void Session::onBodyEnd(net::Exchange& exchange) {
   bodyEnded_ = true;
-  if (call_ && exchange.head().body != net::BodyKind::none) call_->finish();
+  if (call_ && (exchange.head().body != net::BodyKind::none || state_ == State::tunnelling)) call_->finish(exchange.trailers());
 }
 
 void Session::onWritable(net::Exchange&) {
@@ -133,10 +148,7 @@ void Session::onEnd(net::Exchange&, bool complete) {
   const auto now = worker_.loop().now();
   if (!complete && state_ != State::answered) entry_->counters().clientGone.fetch_add(1, std::memory_order_relaxed);
   record(complete);
-  if (call_) {
-    call_->cancel();
-    call_ = nullptr;
-  }
+  cancelCall();
   exchange_ = nullptr;
   if (state_ == State::held && !entry_->leave(*this, now)) {
     state_ = State::abandoned;  // onGrant() gives the slot back and ends this
@@ -148,12 +160,22 @@ void Session::onEnd(net::Exchange&, bool complete) {
 
 // --- the replica's side ---
 
+void Session::cancelCall() {
+  if (call_) call_->cancel();
+  call_ = nullptr;
+}
+
+void Session::onInterim(const net::ResponseHead& head) {
+  Fields fields;
+  buildResponse(head, fields);
+  exchange_->sendInterim(head.status, fields);
+}
+
 void Session::onHead(const net::ResponseHead& head) {
   if (head.status == 503) {
     if (const auto refused = head.headers.get(contract::kHeaderRefused)) {
       // The handler never saw it: safe to send elsewhere.
-      call_->cancel();
-      call_ = nullptr;
+      cancelCall();
       if (*refused == "draining") {
         entry_->retire(*upstream_);
       } else if (*refused == "starting") {
@@ -166,24 +188,34 @@ void Session::onHead(const net::ResponseHead& head) {
   status_ = head.status;
   firstByte_ = worker_.loop().now();
   forgetReplay();
-  net::Header headers[net::Headers::kMax + 4];
-  const std::size_t count = buildResponse(head, headers);
+  Fields fields;
+  buildResponse(head, fields);
+  if (head.body == net::BodyKind::tunnel) {
+    state_ = State::tunnelling;
+    setDeadline(firstByte_ + spec().idleTimeout);
+    return exchange_->sendHead(head.status, head.reason, fields, {net::BodyKind::tunnel, 0});
+  }
   net::ResponseBody body{head.body == net::BodyKind::untilClose ? net::BodyKind::chunked : head.body, head.length};
   if (head.body == net::BodyKind::none && head.headers.get("content-length") && head.status != 204 && head.status >= 200)
     body = {net::BodyKind::length, head.length};
-  exchange_->sendHead(head.status, head.reason, {headers, count}, body);
+  exchange_->sendHead(head.status, head.reason, fields, body);
 }
 
 void Session::onBody(std::string_view part) {
+  if (state_ == State::tunnelling) deadline_ = worker_.loop().now() + spec().idleTimeout;
   if (!exchange_->write(part) && call_) call_->pauseBody();
 }
 
-void Session::onEnd() {
+void Session::onPeerEnd() {
+  exchange_->finish();
+}
+
+void Session::onEnd(std::span<const net::Header> trailers) {
   call_ = nullptr;
   state_ = State::answered;
   releaseSlot();
   setDeadline(Clock::time_point::max());
-  exchange_->finish();
+  exchange_->finish(trailers);
 }
 
 void Session::onWritable() {
@@ -195,23 +227,24 @@ bool Session::replayable() const {
 }
 
 bool Session::mayResend(net::ClientFailure failure) const {
-  if (failure == net::ClientFailure::connect) return true;
+  if (failure == net::ClientFailure::connect || failure == net::ClientFailure::exhausted) return true;
   if (failure == net::ClientFailure::protocol || !replayable()) return false;
-  return retry_ == api::Retry::idempotent && isIdempotent(exchange_->head().method);
+  return spec().retry == api::Retry::idempotent && isIdempotent(exchange_->head().method);
 }
 
 void Session::onFailure(net::ClientFailure failure) {
   const bool nothingSent = call_ && call_->bytesWritten() == 0;
   call_ = nullptr;
   entry_->counters().upstreamFailures.fetch_add(1, std::memory_order_relaxed);
-  if (state_ == State::answering) {
+  if (state_ == State::answering || state_ == State::tunnelling) {
     state_ = State::answered;
     releaseSlot();
     return exchange_->abort();  // the client must see that the answer is not whole
   }
   if (failure == net::ClientFailure::connect)
     worker_.shared().registry.resumeLater(sharedEntry(), upstream_->uid, entry_->suspend(*upstream_, true));
-  if (mayResend(failure) || (nothingSent && replayable())) return again(upstream_);
+  exhausted_ = failure == net::ClientFailure::exhausted;  // no fault of the replica's: it stays, and is tried again
+  if (mayResend(failure) || (nothingSent && replayable())) return again(exhausted_ ? nullptr : upstream_);
   releaseSlot();
   fail(502, "BadGateway", "",
        "the replica closed the connection before answering (" + std::string(net::toString(failure)) + "); the request may have run");
@@ -227,7 +260,7 @@ void Session::again(const Upstream* avoid) {
   if (attempts_ < 3) return acquire(avoid);
   state_ = State::backingOff;
   const auto delay = std::min<std::chrono::milliseconds>(kMaxBackOff, std::chrono::milliseconds(1LL << std::min(attempts_ - 3, 7)));
-  setDeadline(std::min(worker_.loop().now() + delay, arrived_ + queueWait_));
+  setDeadline(std::min(worker_.loop().now() + delay, arrived_ + spec().queue.wait));
 }
 
 void Session::releaseSlot() {
@@ -251,19 +284,22 @@ void Session::onDeadline() {
   if (now < deadline_) return worker_.loop().arm(timer_, deadline_);
   switch (state_) {
     case State::backingOff:
-      if (now < arrived_ + queueWait_) return acquire(nullptr);
+      if (now < arrived_ + spec().queue.wait) return acquire(nullptr);
       [[fallthrough]];
     case State::held:
       if (state_ == State::held && !entry_->leave(*this, now)) return;  // a grant is on its way
-      return reject(Limit::queueWait, 503, "queue.wait", "no replica was free within spec.concurrency.queue.wait");
+      if (poolFull_ && !exhausted_)
+        return reject(Limit::pool, 503, "pool", "the gateway's pool of concurrency was full for spec.concurrency.queue.wait");
+      return reject(Limit::queueWait, 503, "queue.wait",
+                    exhausted_ ? "the gateway had no descriptors for a connection to a replica within spec.concurrency.queue.wait"
+                               : "no replica was free within spec.concurrency.queue.wait");
     case State::sent:
-      if (call_) call_->cancel();
-      call_ = nullptr;
+      cancelCall();
       releaseSlot();
       return fail(504, "GatewayTimeout", "timeout", "the function did not answer within spec.timeout");
     case State::answering:
-      if (call_) call_->cancel();
-      call_ = nullptr;
+    case State::tunnelling:  // idle for too long
+      cancelCall();
       state_ = State::answered;
       releaseSlot();
       return exchange_->abort();
@@ -272,46 +308,7 @@ void Session::onDeadline() {
   }
 }
 
-// --- our own answers ---
-
-void Session::reject(Limit limit, int status, std::string_view name, const std::string& message) {
-  entry_->counters().rejected[static_cast<std::size_t>(limit)].fetch_add(1, std::memory_order_relaxed);
-  fail(status, status == 429 ? "TooManyRequests" : "ServiceUnavailable", name, message);
-}
-
-void Session::fail(int status, std::string_view error, std::string_view limit, const std::string& message) {
-  state_ = State::answered;
-  status_ = status;
-  setDeadline(Clock::time_point::max());
-  const kube::Key& key = entry_->key();
-  std::string body = "{\"error\":\"" + std::string(error) + "\",\"function\":";
-  appendJsonString(body, key.namespace_ + "/" + key.name);
-  body += ",\"message\":";
-  appendJsonString(body, message);
-  if (!limit.empty()) body.append(",\"limit\":\"").append(limit).append("\"");
-  body += ",\"requestId\":";
-  appendJsonString(body, requestIdView_);
-  body += "}\n";
-  const net::Header extra[] = {{contract::kHeaderRequestId, requestIdView_}, {"Retry-After", "1"}};
-  const bool retryable = status == 429 || status == 503 || status == 504;
-  exchange_->respond(status, "application/json", body, {extra, retryable ? std::size_t{2} : std::size_t{1}});
-}
-
 // --- the end ---
-
-void Session::record(bool complete) {
-  const auto now = worker_.loop().now();
-  FunctionCounters& counters = entry_->counters();
-  const int status = status_ ? status_ : 499;  // the client left before an answer
-  counters.byStatus[static_cast<std::size_t>(std::clamp(status, 100, 599) - 100)].fetch_add(1, std::memory_order_relaxed);
-  counters.duration.observe(now - arrived_);
-  const bool dispatchedOnce = dispatched_ != Clock::time_point{};
-  if (dispatchedOnce && dispatched_ > arrived_) counters.queueWait.observe(dispatched_ - arrived_);
-  if (coldStart_ && firstByte_ != Clock::time_point{}) counters.coldStart.observe(firstByte_ - arrived_);
-  const AccessLog mode = worker_.shared().options.accessLog;
-  if (mode == AccessLog::off || (mode == AccessLog::errors && status < 500 && status != 429 && complete)) return;
-  writeAccessLog(complete, status, now);
-}
 
 void Session::forgetReplay() {
   // Small bodies find their room again; large ones do not stay with an idle session.

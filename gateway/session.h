@@ -1,7 +1,7 @@
 // One request on its way through the gateway: admitted or held, sent to a replica, answered, perhaps sent again.
 //
 // Lives in its worker's pool and is reused; a warm request allocates nothing. Loop thread only.
-//   idle -> held -> sent -> answering -> idle
+//   idle -> held -> sent -> answering or tunnelling -> idle
 //             \-> (a slot frees) -> sent;  sent -> (marked refusal, no connection) -> held or backingOff -> sent
 #pragma once
 
@@ -38,9 +38,11 @@ class Session final : public SlotTaker, public net::ExchangeHandler, public net:
   void onEnd(net::Exchange& exchange, bool complete) override;
 
   // net::ClientHandler
+  void onInterim(const net::ResponseHead& head) override;
   void onHead(const net::ResponseHead& head) override;
   void onBody(std::string_view part) override;
-  void onEnd() override;
+  void onPeerEnd() override;
+  void onEnd(std::span<const net::Header> trailers) override;
   void onWritable() override;
   void onFailure(net::ClientFailure failure) override;
 
@@ -52,6 +54,7 @@ class Session final : public SlotTaker, public net::ExchangeHandler, public net:
     backingOff,  // refused before; tries again at deadline_
     sent,        // at a replica; no head yet
     answering,   // the head has gone to the client
+    tunnelling,  // an upgraded connection: bytes both ways
     answered,    // by us or by the replica; the exchange is about to end
     abandoned,   // the client is gone; a grant is on its way
   };
@@ -62,19 +65,27 @@ class Session final : public SlotTaker, public net::ExchangeHandler, public net:
   void releaseSlot();
   void onDeadline();
   void setDeadline(Clock::time_point due);
-  void fail(int status, std::string_view error, std::string_view limit, const std::string& message);
+  void cancelCall();
   std::shared_ptr<FunctionEntry> sharedEntry() const { return snapshot_->entries[match_.route]; }
-  void reject(Limit limit, int status, std::string_view name, const std::string& message);
+  const api::FunctionRouteSpec& spec() const { return *spec_; }
   bool replayable() const;
   bool mayResend(net::ClientFailure failure) const;
-  void record(bool complete);
-  void writeAccessLog(bool complete, int status, Clock::time_point now);  // session_headers.cc
   void forgetReplay();
   void finish();  // back to the pool
 
+  // session_outcome.cc
+  bool tooLarge();  // answered: the head is beyond spec.http.limits
+  void reject(Limit limit, int status, std::string_view name, std::string_view message);
+  void fail(int status, std::string_view error, std::string_view limit, std::string_view message);
+  void record(bool complete);
+  void writeAccessLog(bool complete, int status, Clock::time_point now);
+
   // session_headers.cc
-  std::size_t buildRequest(std::span<net::Header> out, Clock::time_point deadline);
-  std::size_t buildResponse(const net::ResponseHead& head, std::span<net::Header> out);
+  /// What is sent on: at most all that was received and what we add.
+  using Fields = net::HeaderList<net::Headers::kMax + core::RouteMatch::kMaxParameters + 10>;
+  void buildRequest(Fields& out, Clock::time_point deadline);
+  void buildResponse(const net::ResponseHead& head, Fields& out);
+  void appendForwarded(const net::RequestHead& head);
   void makeRequestId();
 
   Worker& worker_;
@@ -82,12 +93,11 @@ class Session final : public SlotTaker, public net::ExchangeHandler, public net:
   net::Exchange* exchange_ = nullptr;
   std::shared_ptr<const Snapshot> snapshot_;  // keeps entry_ and the names in match_, whatever routes come later
   FunctionEntry* entry_ = nullptr;
-  Upstream* upstream_ = nullptr;  // its slot is ours
+  const api::FunctionRouteSpec* spec_ = nullptr;  // in the snapshot
+  Upstream* upstream_ = nullptr;                  // its slot is ours
   net::ClientCall* call_ = nullptr;
   core::RouteMatch match_;  // views into the exchange's head and the snapshot
-  std::chrono::milliseconds queueWait_{0};
-  api::Retry retry_ = api::Retry::never;
-  bool bodyEnded_ = false, replayLost_ = false, coldStart_ = false;
+  bool bodyEnded_ = false, replayLost_ = false, coldStart_ = false, poolFull_ = false, exhausted_ = false;
   int attempts_ = 0;
   int status_ = 0;
   std::int64_t version_ = 0;
@@ -97,7 +107,7 @@ class Session final : public SlotTaker, public net::ExchangeHandler, public net:
   Clock::time_point deadline_ = Clock::time_point::max();
   std::array<char, 36> requestId_{};
   std::string_view requestIdView_;
-  std::string forwardedFor_, scratch_, parameterNames_;  // keep their capacity
+  std::string forwardedFor_, forwarded_, via_, scratch_, parameterNames_;  // keep their capacity
   std::array<char, 24> deadlineText_{};
 };
 

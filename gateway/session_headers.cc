@@ -1,4 +1,4 @@
-// What the gateway adds to and takes from the fields of requests and answers, and the access log's line.
+// What the gateway adds to and takes from the fields of requests and answers.
 #include <charconv>
 
 #include "api/shim_contract.h"
@@ -45,20 +45,49 @@ bool endsHere(const net::Headers& headers, std::string_view name) {
   return false;
 }
 
-/// Fields that another part of the message carries or that we write ourselves.
-bool isReframed(std::string_view name) {
+/// What becomes of a request's field.
+enum class Field : std::uint8_t { passes, ends, host, forwarded, forwardedFor, forwardedProto, forwardedHost, requestId, via };
+
+Field requestField(std::string_view name) {
+  const auto is = [&](std::string_view other) { return net::equalsIgnoreCase(name, other); };
   switch (name.size()) {
+    case 3:
+      return is("via") ? Field::via : Field::passes;
+    case 4:
+      return is("host") ? Field::host : Field::passes;
     case 6:
-      return net::equalsIgnoreCase(name, "expect");
+      return is("expect") ? Field::ends : Field::passes;
+    case 9:
+      return is("forwarded") ? Field::forwarded : Field::passes;
     case 12:
-      return net::equalsIgnoreCase(name, contract::kHeaderRequestId);
+      if (is(contract::kHeaderRequestId)) return Field::requestId;
+      break;
     case 14:
-      return net::equalsIgnoreCase(name, "content-length");
+      if (is("content-length")) return Field::ends;
+      break;
     case 15:
-      return net::equalsIgnoreCase(name, "x-forwarded-for");
+      if (is("x-forwarded-for")) return Field::forwardedFor;
+      break;
+    case 16:
+      if (is("x-forwarded-host")) return Field::forwardedHost;
+      break;
+    case 17:
+      if (is("x-forwarded-proto")) return Field::forwardedProto;
+      break;
     default:
-      return false;
+      break;
   }
+  return net::isHopByHop(name) || isOurs(name) ? Field::ends : Field::passes;
+}
+
+bool passesBack(std::string_view name) {
+  if (name.size() == 14 && net::equalsIgnoreCase(name, "content-length")) return false;
+  if (name.size() == 12 && net::equalsIgnoreCase(name, contract::kHeaderRequestId)) return false;
+  return !net::isHopByHop(name) && !isOurs(name);
+}
+
+void appendElement(std::string& list, std::string_view element) {
+  list.append(list.empty() ? "" : ", ").append(element);
 }
 
 bool plausibleId(std::string_view id) {
@@ -83,34 +112,69 @@ void Session::makeRequestId() {
   requestIdView_ = {requestId_.data(), 32};
 }
 
-std::size_t Session::buildRequest(std::span<net::Header> out, Clock::time_point deadline) {
+/// RFC 7239. An address or host with a colon is quoted, and an IPv6 address bracketed.
+void Session::appendForwarded(const net::RequestHead& head) {
+  const std::string& ip = exchange_->peer().ip;
+  forwarded_.append(forwarded_.empty() ? "for=" : ", for=");
+  if (ip.find(':') == std::string::npos)
+    forwarded_.append(ip);
+  else
+    forwarded_.append("\"[").append(ip).append("]\"");
+  if (!head.host.empty()) forwarded_.append(";host=\"").append(head.host).append("\"");
+  forwarded_.append(";proto=http");
+}
+
+void Session::buildRequest(Fields& out, Clock::time_point deadline) {
   const net::RequestHead& head = exchange_->head();
-  std::size_t count = 0;
   const bool named = namesFields(head.headers);
   forwardedFor_.clear();
+  forwarded_.clear();
+  via_.clear();
   bool hasHost = false, hasProto = false, hasForwardedHost = false;
   for (const net::Header& field : head.headers) {
-    if (isReframed(field.name)) {
-      if (field.name.size() == 15) forwardedFor_.append(forwardedFor_.empty() ? "" : ", ").append(field.value);
-      continue;
+    const Field kind = requestField(field.name);
+    switch (kind) {
+      case Field::ends:
+      case Field::requestId:
+        continue;
+      case Field::forwarded:
+        appendElement(forwarded_, field.value);
+        continue;
+      case Field::forwardedFor:
+        appendElement(forwardedFor_, field.value);
+        continue;
+      case Field::via:
+        appendElement(via_, field.value);
+        continue;
+      // Connection can't take these away: the replica counts on them.
+      case Field::host:  // whatever Connection says of it
+        hasHost = true;
+        out.push(field);
+        continue;
+      case Field::forwardedProto:
+      case Field::forwardedHost:
+      case Field::passes:
+        break;
     }
-    if (net::isHopByHop(field.name) || isOurs(field.name) || (named && endsHere(head.headers, field.name))) continue;
-    if (field.name.size() == 4 && net::equalsIgnoreCase(field.name, "host")) hasHost = true;
-    if (field.name.size() == 17 && net::equalsIgnoreCase(field.name, "x-forwarded-proto")) hasProto = true;
-    if (field.name.size() == 16 && net::equalsIgnoreCase(field.name, "x-forwarded-host")) hasForwardedHost = true;
-    out[count++] = field;
+    if (named && endsHere(head.headers, field.name)) continue;
+    hasProto = hasProto || kind == Field::forwardedProto;
+    hasForwardedHost = hasForwardedHost || kind == Field::forwardedHost;
+    out.push(field);
   }
-  if (!hasHost) out[count++] = {"Host", head.host.empty() ? std::string_view("localhost") : head.host};
-  forwardedFor_.append(forwardedFor_.empty() ? "" : ", ").append(exchange_->peer().ip);
-  out[count++] = {"X-Forwarded-For", forwardedFor_};
-  if (!hasProto) out[count++] = {"X-Forwarded-Proto", "http"};
-  if (!hasForwardedHost && !head.host.empty()) out[count++] = {"X-Forwarded-Host", head.host};
-  if (!match_.prefix.empty()) out[count++] = {"X-Forwarded-Prefix", match_.prefix};
-  out[count++] = {contract::kHeaderRequestId, requestIdView_};
-  const auto epoch = std::chrono::system_clock::now() + (deadline - Clock::now());
-  const auto millis = std::chrono::duration_cast<std::chrono::milliseconds>(epoch.time_since_epoch()).count();
+  if (!hasHost) out.push({"Host", head.host.empty() ? std::string_view("localhost") : head.host});
+  appendElement(forwardedFor_, exchange_->peer().ip);
+  out.push({"X-Forwarded-For", forwardedFor_});
+  if (!hasProto) out.push({"X-Forwarded-Proto", "http"});
+  if (!hasForwardedHost && !head.host.empty()) out.push({"X-Forwarded-Host", head.host});
+  appendForwarded(head);
+  out.push({"Forwarded", forwarded_});
+  appendElement(via_, head.major == 2 ? "2 pilotlight" : head.minor == 0 ? "1.0 pilotlight" : "1.1 pilotlight");
+  out.push({"Via", via_});
+  if (!match_.prefix.empty()) out.push({"X-Forwarded-Prefix", match_.prefix});
+  out.push({contract::kHeaderRequestId, requestIdView_});
+  const auto millis = worker_.epochMillis(deadline);
   const auto written = std::to_chars(deadlineText_.data(), deadlineText_.data() + deadlineText_.size(), millis);
-  out[count++] = {contract::kHeaderDeadline, {deadlineText_.data(), static_cast<std::size_t>(written.ptr - deadlineText_.data())}};
+  out.push({contract::kHeaderDeadline, {deadlineText_.data(), static_cast<std::size_t>(written.ptr - deadlineText_.data())}});
   // Names are joined in one buffer first, so that its growth can't move a view already taken.
   parameterNames_.clear();
   for (std::size_t i = 0; i < match_.parameterCount; ++i)
@@ -118,53 +182,17 @@ std::size_t Session::buildRequest(std::span<net::Header> out, Clock::time_point 
   std::size_t at = 0;
   for (std::size_t i = 0; i < match_.parameterCount; ++i) {
     const std::size_t size = std::string_view(contract::kHeaderParamPrefix).size() + match_.parameters[i].name.size();
-    out[count++] = {std::string_view(parameterNames_).substr(at, size), match_.parameters[i].value};
+    out.push({std::string_view(parameterNames_).substr(at, size), match_.parameters[i].value});
     at += size;
   }
-  return count;
 }
 
-std::size_t Session::buildResponse(const net::ResponseHead& head, std::span<net::Header> out) {
-  std::size_t count = 0;
+void Session::buildResponse(const net::ResponseHead& head, Fields& out) {
   const bool named = namesFields(head.headers);
   for (const net::Header& field : head.headers) {
-    if (isReframed(field.name) || net::isHopByHop(field.name) || isOurs(field.name) || (named && endsHere(head.headers, field.name)))
-      continue;
-    out[count++] = field;
+    if (passesBack(field.name) && !(named && endsHere(head.headers, field.name))) out.push(field);
   }
-  out[count++] = {contract::kHeaderRequestId, requestIdView_};
-  return count;
-}
-
-void Session::writeAccessLog(bool complete, int status, Clock::time_point now) {
-  std::string& line = worker_.scratch();
-  const auto millis = [](Clock::duration duration) {
-    return std::to_string(std::chrono::duration_cast<std::chrono::microseconds>(duration).count() / 1000.0);
-  };
-  const net::RequestHead& head = exchange_->head();
-  beginLogLine(line, status >= 500 ? "error" : "info", "request");
-  line += ",\"namespace\":";
-  appendJsonString(line, entry_->key().namespace_);
-  line += ",\"function\":";
-  appendJsonString(line, entry_->key().name);
-  line.append(",\"version\":").append(std::to_string(version_)).append(",\"method\":");
-  appendJsonString(line, head.method);
-  line += ",\"path\":";  // without the query, which may hold what is nobody's business
-  appendJsonString(line, head.path);
-  line.append(",\"status\":").append(std::to_string(status)).append(",\"complete\":").append(complete ? "true" : "false");
-  line.append(",\"duration_ms\":").append(millis(now - arrived_));
-  line.append(",\"queue_ms\":").append(millis(dispatched_ == Clock::time_point{} ? now - arrived_ : dispatched_ - arrived_));
-  line.append(",\"cold_start\":").append(coldStart_ ? "true" : "false").append(",\"attempts\":").append(std::to_string(attempts_));
-  line.append(",\"bytes_in\":")
-      .append(std::to_string(exchange_->bytesReceived()))
-      .append(",\"bytes_out\":")
-      .append(std::to_string(exchange_->bytesSent()));
-  line += ",\"remote\":";
-  appendJsonString(line, exchange_->peer().ip);
-  line += ",\"request_id\":";
-  appendJsonString(line, requestIdView_);
-  line += '}';
-  worker_.shared().accessLog.write(line);
+  out.push({contract::kHeaderRequestId, requestIdView_});
 }
 
 }  // namespace pilotlight::gateway

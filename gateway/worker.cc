@@ -1,13 +1,17 @@
 #include "gateway/worker.h"
 
+#include <algorithm>
+#include <unordered_set>
+
 namespace pilotlight::gateway {
 
-Worker::Worker(Shared& shared, int index) : shared_(shared), publicFront_(*this, true), internalFront_(*this, false) {
+Worker::Worker(Shared& shared, int index)
+    : shared_(shared), accessLog_(shared.log.channel()), publicFront_(*this, true), internalFront_(*this, false) {
   std::random_device random;
   idPrefix_ = (static_cast<std::uint64_t>(random()) << 32 | random()) ^ static_cast<std::uint64_t>(index);
   // Room for what the gateway adds, so that a shim never refuses as too large what was taken here.
-  net::ServerOptions open;
-  open.head.bytes = 12 * 1024;
+  net::ServerOptions open = shared.options.server;
+  open.head.bytes = std::min<std::size_t>(open.head.bytes, 12 * 1024);
   publicServer_ = std::make_unique<net::Server>(loop_, publicFront_, open);
   internalServer_ = std::make_unique<net::Server>(loop_, internalFront_);
   net::ClientOptions options;
@@ -50,6 +54,23 @@ void Worker::drain(std::function<void()> done) {
   });
 }
 
+void Worker::spareMemory(bool on) {
+  loop_.post([this, on] {
+    if (!publicServer_) return;  // stopped
+    publicServer_->spareMemory(on);
+    pool_->spareMemory(on);
+    if (on) dropSpare();
+  });
+}
+
+/// Sessions that are not in use; a burst may have left many.
+void Worker::dropSpare() {
+  const std::unordered_set<const Session*> unused(spare_.begin(), spare_.end());
+  std::erase_if(sessions_, [&](const auto& session) { return unused.contains(session.get()); });
+  sessions_.shrink_to_fit();
+  std::vector<Session*>().swap(spare_);
+}
+
 void Worker::stop() {
   if (!thread_.joinable()) return;
   loop_.post([this] {
@@ -71,6 +92,15 @@ Session& Worker::takeSession() {
   return *session;
 }
 
+std::int64_t Worker::epochMillis(std::chrono::steady_clock::time_point time) {
+  if (loop_.now() - epochSteady_ > std::chrono::seconds(1)) {
+    epochSteady_ = std::chrono::steady_clock::now();
+    epochWall_ = std::chrono::system_clock::now();
+  }
+  const auto wall = epochWall_ + std::chrono::duration_cast<std::chrono::system_clock::duration>(time - epochSteady_);
+  return std::chrono::duration_cast<std::chrono::milliseconds>(wall.time_since_epoch()).count();
+}
+
 void Worker::giveSession(Session& session) {
   spare_.push_back(&session);
 }
@@ -89,6 +119,10 @@ net::ExchangeHandler* Worker::Front::onRequest(net::Exchange& exchange) {
 }
 
 net::ExchangeHandler* Worker::route(net::Exchange& exchange, bool external) {
+  if (shared_.memory.refusing()) {
+    refuseForMemory(exchange);
+    return nullptr;
+  }
   const net::RequestHead& head = exchange.head();
   core::RouteMatch match;
   if (head.path.starts_with(kOwnPrefix))
@@ -104,6 +138,13 @@ net::ExchangeHandler* Worker::route(net::Exchange& exchange, bool external) {
     return nullptr;
   }
   return takeSession().begin(exchange, snapshot_, match);
+}
+
+void Worker::refuseForMemory(net::Exchange& exchange) {
+  shared_.memory.countRefused();
+  const net::Header later[] = {{"Retry-After", "1"}};
+  exchange.respond(503, "application/json",
+                   "{\"error\":\"ServiceUnavailable\",\"message\":\"the gateway is short of memory\",\"limit\":\"memory\"}\n", later);
 }
 
 void Worker::refuseUnrouted(net::Exchange& exchange, const core::RouteMatch& match) {
@@ -139,7 +180,7 @@ void Worker::refuseUnrouted(net::Exchange& exchange, const core::RouteMatch& mat
     scratch_.append(",\"status\":").append(std::to_string(status)).append(",\"routed\":false,\"remote\":");
     appendJsonString(scratch_, exchange.peer().ip);
     scratch_ += '}';
-    shared_.accessLog.write(scratch_);
+    accessLog_.write(scratch_);
   }
   exchange.respond(status, "application/json", body);
 }

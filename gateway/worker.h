@@ -12,6 +12,7 @@
 
 #include "gateway/access_log.h"
 #include "gateway/gateway.h"
+#include "gateway/memory_guard.h"
 #include "gateway/registry.h"
 #include "gateway/session.h"
 #include "gateway/waker.h"
@@ -25,7 +26,8 @@ struct Shared {
   const GatewayOptions& options;
   Registry& registry;
   Waker& waker;
-  LogWriter& accessLog;
+  LogWriter& log;
+  MemoryGuard& memory;
   std::function<void(const kube::Key&)> demand;  ///< any thread
   std::function<std::string()> metrics;
   std::atomic<std::uint64_t> unrouted{0};
@@ -40,16 +42,20 @@ class Worker {
   void publish(std::shared_ptr<const Snapshot> snapshot, std::function<void()> done);  // any thread
   void forget(const net::Address& address);                                            // any thread
   void drain(std::function<void()> done);                                              // any thread
+  void spareMemory(bool on);                                                           // any thread
   void stop();                                                                         // any thread; joins
 
   net::Loop& loop() { return loop_; }
   net::ClientPool& pool() { return *pool_; }
   Shared& shared() { return shared_; }
+  LogWriter::Channel& accessLog() { return accessLog_; }
   std::uint64_t nextId() { return ++sequence_; }
   std::uint64_t idPrefix() const { return idPrefix_; }
   Session& takeSession();
   void giveSession(Session& session);
   std::string& scratch() { return scratch_; }
+  /// Of the steady clock's `time`. The clocks are compared once a second, which is cheaper than twice a request.
+  std::int64_t epochMillis(std::chrono::steady_clock::time_point time);
 
   net::ExchangeHandler* route(net::Exchange& exchange, bool external);
 
@@ -64,8 +70,11 @@ class Worker {
     const bool external_;
   };
   void refuseUnrouted(net::Exchange& exchange, const core::RouteMatch& match);
+  void refuseForMemory(net::Exchange& exchange);
+  void dropSpare();
 
   Shared& shared_;
+  LogWriter::Channel& accessLog_;
   net::Loop loop_;
   Front publicFront_, internalFront_;
   std::unique_ptr<net::Server> publicServer_, internalServer_;
@@ -75,6 +84,8 @@ class Worker {
   std::vector<Session*> spare_;
   std::uint64_t sequence_ = 0, idPrefix_ = 0;
   std::string scratch_;
+  std::chrono::system_clock::time_point epochWall_{};
+  std::chrono::steady_clock::time_point epochSteady_{};
   std::thread thread_;
 };
 

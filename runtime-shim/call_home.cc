@@ -50,7 +50,7 @@ class CallHome::Attempt final : public net::ClientHandler {
 
   void onHead(const net::ResponseHead& head) override { status_ = head.status; }
   void onBody(std::string_view) override {}
-  void onEnd() override {
+  void onEnd(std::span<const net::Header>) override {
     call_ = nullptr;
     if (status_ == 204) return timer_.cancel();
     home_.log_.warn("gateway did not take the registration", {{"gateway", host_}, {"status", status_}});

@@ -68,6 +68,15 @@ Result readRuntime(const char* what, std::string_view text, RuntimeKind& out) {
   return std::unexpected(std::string(what) + ": \"" + std::string(text) + "\" is none of native, http, exec");
 }
 
+Result readProtocol(const Getenv& env, net::Protocol& out) {
+  const std::string_view text = valueOf(env, contract::kEnvProtocol);
+  if (text == "h2c")
+    out = net::Protocol::h2c;
+  else if (!text.empty() && text != "http1")
+    return std::unexpected(std::string(contract::kEnvProtocol) + ": \"" + std::string(text) + "\" is none of http1, h2c");
+  return {};
+}
+
 Result readEnvironment(const Getenv& env, Config& config) {
   config.function = valueOf(env, contract::kEnvFunction);
   config.namespace_ = valueOf(env, contract::kEnvNamespace);
@@ -78,7 +87,7 @@ Result readEnvironment(const Getenv& env, Config& config) {
   config.nativeHost = valueOf(env, contract::kEnvNativeHost);
   if (auto type = valueOf(env, "RESPONSE_CONTENT_TYPE"); !type.empty()) config.contentType = type;
   for (const Result& read :
-       {readRuntime(contract::kEnvRuntime, valueOf(env, contract::kEnvRuntime), config.runtime),
+       {readRuntime(contract::kEnvRuntime, valueOf(env, contract::kEnvRuntime), config.runtime), readProtocol(env, config.protocol),
         readNumber<std::size_t>(env, contract::kEnvConcurrency, 1, 1'000'000, config.concurrency),
         readMillis(env, contract::kEnvTimeoutMs, config.timeout), readMillis(env, contract::kEnvGraceMs, config.grace),
         readAddress(contract::kEnvListen, valueOf(env, contract::kEnvListen), config.listen), readGateways(env, config.gateways),
@@ -140,6 +149,7 @@ std::vector<std::string> handlerEnvironment(char* const* environment) {
                                           contract::kEnvNativeHost,
                                           contract::kEnvHandlerPort,
                                           contract::kEnvReadyPath,
+                                          contract::kEnvProtocol,
                                           kEnvListenFd,
                                           kEnvStatusFd,
                                           kEnvRestarts};

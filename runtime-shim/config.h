@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "net/client.h"
 #include "net/socket.h"
 
 namespace pilotlight::shim {
@@ -27,6 +28,7 @@ struct Config {
   std::chrono::milliseconds grace{std::chrono::seconds(45)};  ///< from SIGTERM to giving up
   net::Address listen{"0.0.0.0", 8012};
   std::vector<net::Address> gateways;                    ///< to call home to; may be empty
+  net::Protocol protocol = net::Protocol::http1;         ///< http; what the handler speaks
   std::string readyPath;                                 ///< http; empty: a connection is enough
   std::string contentType = "application/octet-stream";  ///< exec; RESPONSE_CONTENT_TYPE
   std::string nativeHost;                                ///< native; empty: beside the shim

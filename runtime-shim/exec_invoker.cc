@@ -73,8 +73,12 @@ void ExecInvoker::look() {
   log_.info("ready", {{"program", program_}});
 }
 
-std::unique_ptr<Invocation> ExecInvoker::invoke(Call& call) {
-  return std::make_unique<ExecInvocation>(*this, call);
+Invocation& ExecInvoker::invoke(Call& call) {
+  return *std::make_unique<ExecInvocation>(*this, call).release();
+}
+
+void ExecInvoker::retire(Invocation& invocation) {
+  loop_.destroyLater(std::unique_ptr<Invocation>(&invocation));
 }
 
 void ExecInvoker::stop(net::Clock::time_point, std::function<void()> done) {

@@ -25,7 +25,8 @@ class ExecInvoker final : public Invoker {
  public:
   ExecInvoker(net::Loop& loop, const Config& config, Children& children, const Log& log);
   void start(std::function<void(bool ready)> onReadiness) override;
-  std::unique_ptr<Invocation> invoke(Call& call) override;
+  Invocation& invoke(Call& call) override;
+  void retire(Invocation& invocation) override;
   void stop(net::Clock::time_point deadline, std::function<void()> done) override;
 
  private:

@@ -27,17 +27,22 @@ net::ServerOptions serverOptions() {
 
 FunctionServer::FunctionServer(net::Loop& loop, const Config& config, Invoker& invoker, Metrics& metrics, const Log& log)
     : loop_(loop), config_(config), invoker_(invoker), metrics_(metrics), log_(log), server_(loop, *this, serverOptions()) {
-  if (::getrandom(&idPrefix_, sizeof idPrefix_, GRND_NONBLOCK) < 0)
-    idPrefix_ = static_cast<std::uint64_t>(system_clock::now().time_since_epoch().count());
+  std::uint64_t random = 0;
+  if (::getrandom(&random, sizeof random, GRND_NONBLOCK) < 0)
+    random = static_cast<std::uint64_t>(system_clock::now().time_since_epoch().count());
+  char text[20];
+  std::snprintf(text, sizeof text, "%016llx-", static_cast<unsigned long long>(random));
+  idPrefix_ = text;
 }
 
 FunctionServer::~FunctionServer() = default;
 
-std::string FunctionServer::requestIdOf(const net::RequestHead& head) {
-  if (auto given = head.headers.get(contract::kHeaderRequestId); given && !given->empty()) return std::string(*given);
-  char text[40];
-  std::snprintf(text, sizeof text, "%016llx-%llx", static_cast<unsigned long long>(idPrefix_), static_cast<unsigned long long>(++idNext_));
-  return text;
+std::string_view FunctionServer::requestIdOf(const net::RequestHead& head) {
+  if (auto given = head.headers.get(contract::kHeaderRequestId); given && !given->empty()) return *given;
+  char number[16];
+  char* end = std::to_chars(number, number + sizeof number, ++idNext_, 16).ptr;
+  id_.assign(idPrefix_).append(number, end);
+  return id_;
 }
 
 void FunctionServer::refuse(net::Exchange& exchange, std::string_view reason) {
@@ -72,7 +77,7 @@ bool FunctionServer::answersItself(net::Exchange& exchange) {
 
 net::ExchangeHandler* FunctionServer::onRequest(net::Exchange& exchange) {
   if (answersItself(exchange)) return nullptr;
-  lastActivity_ = net::Clock::now();
+  lastActivity_ = loop_.now();
   std::string_view reason = draining_ ? "draining" : !ready_ ? "starting" : inFlight_ >= config_.concurrency ? "concurrency" : "";
   if (!reason.empty()) {
     refuse(exchange, reason);
@@ -86,22 +91,19 @@ net::ExchangeHandler* FunctionServer::onRequest(net::Exchange& exchange) {
     if (error == std::errc()) deadline = std::min(deadline, system_clock::time_point(milliseconds(millis)));
   }
   auto left = std::max(milliseconds(0), std::chrono::ceil<milliseconds>(deadline - now));
-  auto call = std::make_unique<ServedCall>(*this, exchange, requestIdOf(exchange.head()), deadline, left);
-  ServedCall* raw = call.get();
-  calls_.emplace(raw, std::move(call));
-  raw->begin();
-  return raw;
+  ServedCall& call = calls_.take(*this);
+  call.begin(exchange, requestIdOf(exchange.head()), deadline, left);
+  return &call;
 }
 
 void FunctionServer::releaseSlot() {
   --inFlight_;
-  lastActivity_ = net::Clock::now();
+  lastActivity_ = loop_.now();
 }
 
 void FunctionServer::forget(ServedCall& call) {
-  auto node = calls_.extract(&call);
-  loop_.destroyLater(std::move(node.mapped()));
-  lastActivity_ = net::Clock::now();
+  calls_.give(call);
+  lastActivity_ = loop_.now();
 }
 
 }  // namespace pilotlight::shim

@@ -8,13 +8,13 @@
 
 #include <functional>
 #include <string>
-#include <unordered_map>
 
 #include "net/server.h"
 #include "runtime-shim/config.h"
 #include "runtime-shim/invoker.h"
 #include "runtime-shim/log.h"
 #include "runtime-shim/metrics.h"
+#include "runtime-shim/pool.h"
 
 namespace pilotlight::shim {
 
@@ -33,7 +33,7 @@ class FunctionServer final : public net::Application {
   /// Asked for through the drain endpoint.
   void onDrainRequested(std::function<void()> listener) { drainRequested_ = std::move(listener); }
 
-  bool idle() const { return calls_.empty(); }
+  bool idle() const { return calls_.inUse() == 0; }
   std::size_t inFlight() const { return inFlight_; }
   std::size_t connections() const { return server_.connections(); }
   /// When the last request, refused or not, began or ended.
@@ -46,7 +46,7 @@ class FunctionServer final : public net::Application {
 
   bool answersItself(net::Exchange& exchange);
   void refuse(net::Exchange& exchange, std::string_view reason);
-  std::string requestIdOf(const net::RequestHead& head);
+  std::string_view requestIdOf(const net::RequestHead& head);
   void releaseSlot();
   void forget(ServedCall& call);
 
@@ -59,9 +59,11 @@ class FunctionServer final : public net::Application {
   bool draining_ = false;
   std::function<void()> drainRequested_;
   std::size_t inFlight_ = 0;
-  std::uint64_t idPrefix_ = 0, idNext_ = 0;
+  std::string idPrefix_, id_;  // id_: the last one made
+  std::uint64_t idNext_ = 0;
   net::Clock::time_point lastActivity_{};
-  std::unordered_map<ServedCall*, std::unique_ptr<ServedCall>> calls_;
+  net::Headers kept_;  // of the answer whose head is being sent
+  Pool<ServedCall> calls_;
   net::Server server_;  // last: its destructor ends the exchanges
 };
 

@@ -35,8 +35,13 @@ bool connected(int fd) {
 
 }  // namespace
 
-HandlerProbe::HandlerProbe(net::Loop& loop, std::string path, std::function<void()> answers)
-    : loop_(loop), path_(std::move(path)), answers_(std::move(answers)), timer_([this] { attempt(); }), pool_(loop, noIdleConnections()) {}
+HandlerProbe::HandlerProbe(net::Loop& loop, std::string path, net::Protocol protocol, std::function<void()> answers)
+    : loop_(loop),
+      path_(std::move(path)),
+      protocol_(protocol),
+      answers_(std::move(answers)),
+      timer_([this] { attempt(); }),
+      pool_(loop, noIdleConnections()) {}
 
 void HandlerProbe::start(const net::Address& address) {
   address_ = address;
@@ -78,11 +83,11 @@ void HandlerProbe::get() {
   status_ = 0;
   std::string host = address_.toString();
   std::array<net::Header, 2> headers = {net::Header{"Host", host}, net::Header{"User-Agent", "pilotlight-shim"}};
-  call_ = pool_.call(address_, {"GET", path_, headers, net::BodyKind::none, 0}, *this, true);
+  call_ = pool_.call(pool_.peer(address_, protocol_), {"GET", path_, headers, net::BodyKind::none, 0}, *this, true);
   loop_.arm(timer_, kGetTime);
 }
 
-void HandlerProbe::onEnd() {
+void HandlerProbe::onEnd(std::span<const net::Header>) {
   call_ = nullptr;
   if (status_ >= 500) return tryAgain();
   timer_.cancel();

@@ -12,14 +12,14 @@ namespace pilotlight::shim {
 /// 500. There is no end of trying but stop(): who starts slowly is not broken.
 class HandlerProbe final : public net::ClientHandler {
  public:
-  HandlerProbe(net::Loop& loop, std::string path, std::function<void()> answers);
+  HandlerProbe(net::Loop& loop, std::string path, net::Protocol protocol, std::function<void()> answers);
   ~HandlerProbe() { stop(); }
   void start(const net::Address& address);
   void stop();
 
   void onHead(const net::ResponseHead& head) override { status_ = head.status; }
   void onBody(std::string_view) override {}
-  void onEnd() override;
+  void onEnd(std::span<const net::Header> trailers) override;
   void onFailure(net::ClientFailure) override;
 
  private:
@@ -30,6 +30,7 @@ class HandlerProbe final : public net::ClientHandler {
 
   net::Loop& loop_;
   const std::string path_;
+  const net::Protocol protocol_;
   std::function<void()> answers_;
   net::Address address_;
   net::Clock::time_point started_{};

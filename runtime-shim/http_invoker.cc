@@ -54,6 +54,7 @@ bool isSafe(std::string_view method) {
 
 net::ResponseBody bodyOf(const net::ResponseHead& head, bool toHead) {
   if (head.body == net::BodyKind::length) return {net::BodyKind::length, head.length};
+  if (head.body == net::BodyKind::tunnel) return {net::BodyKind::tunnel, 0};
   if (head.body != net::BodyKind::none) return {net::BodyKind::chunked, 0};
   // The answer to a HEAD tells the length of a body that doesn't follow.
   auto text = head.headers.get("content-length").value_or("");
@@ -67,47 +68,58 @@ net::ResponseBody bodyOf(const net::ResponseHead& head, bool toHead) {
 // One request on its way through the handler's server.
 class HttpInvoker::Proxied final : public Invocation {
  public:
-  Proxied(HttpInvoker& invoker, Call& call) : invoker_(invoker), call_(call) { invoker_.open_.insert(this); }
+  explicit Proxied(HttpInvoker& invoker) : invoker_(invoker) {}
   ~Proxied() override { leave(); }
 
+  /// May be called again after close().
+  void open(Call& call) {
+    call_ = &call;
+    bodySeen_ = bodyEnded_ = retried_ = false;
+  }
+  void close() {
+    leave();
+    call_ = nullptr;
+  }
+  bool isOpen() const { return call_ != nullptr; }
   void begin() override { send(false); }
   void onBody(std::string_view part) override {
     bodySeen_ = true;
-    if (client_ && !client_->write(part)) call_.pauseBody();
+    if (client_ && !client_->write(part)) call_->pauseBody();
   }
   void onBodyEnd() override {
     bodyEnded_ = true;
-    if (client_) client_->finish();
+    if (client_) client_->finish(call_->trailers());
   }
   void onWritable() override {
     if (client_) client_->resumeBody();
   }
   void cancel() override {
     leave();
-    call_.released();
+    call_->released();
   }
   void handlerDied() {
     leave();
-    call_.fail(502, "crashed", "the handler ended while it had the request");
+    call_->fail(502, "crashed", "the handler ended while it had the request");
   }
 
  private:
   // The handler's side of the connection.
   struct Upstream final : net::ClientHandler {
     explicit Upstream(Proxied& owner) : owner_(owner) {}
+    void onInterim(const net::ResponseHead& head) override { owner_.call_->sendInterim(head.status, head.headers); }
     void onHead(const net::ResponseHead& head) override {
       std::span headers(head.headers.begin(), head.headers.end());
-      owner_.call_.sendHead(head.status, head.reason, headers, bodyOf(head, owner_.toHead_));
+      owner_.call_->sendHead(head.status, head.reason, headers, bodyOf(head, owner_.toHead_));
     }
     void onBody(std::string_view part) override {
-      if (!owner_.call_.write(part) && owner_.client_) owner_.client_->pauseBody();
+      if (!owner_.call_->write(part) && owner_.client_) owner_.client_->pauseBody();
     }
-    void onEnd() override {
+    void onPeerEnd() override { owner_.call_->closeTunnel(); }
+    void onEnd(std::span<const net::Header> trailers) override {
       owner_.client_ = nullptr;
-      owner_.leave();
-      owner_.call_.finish();
+      owner_.call_->finish(trailers);
     }
-    void onWritable() override { owner_.call_.resumeBody(); }
+    void onWritable() override { owner_.call_->resumeBody(); }
     void onFailure(net::ClientFailure failure) override { owner_.onFailure(failure); }
     Proxied& owner_;
   };
@@ -115,44 +127,44 @@ class HttpInvoker::Proxied final : public Invocation {
   void send(bool fresh);
   void onFailure(net::ClientFailure failure);
   void leave() {
-    invoker_.open_.erase(this);
     if (client_) std::exchange(client_, nullptr)->cancel();
   }
 
   HttpInvoker& invoker_;
-  Call& call_;
+  Call* call_ = nullptr;  // null between two requests
   Upstream upstream_{*this};
   net::ClientCall* client_ = nullptr;  // null once it has ended
   bool toHead_ = false, bodySeen_ = false, bodyEnded_ = false, retried_ = false;
 };
 
 void HttpInvoker::Proxied::send(bool fresh) {
-  const net::RequestHead& head = call_.head();
-  net::Headers headers;
+  const net::RequestHead& head = call_->head();
+  net::Headers& headers = invoker_.sent_;
+  headers.clear();
   for (const net::Header& header : head.headers) {
     if (!endsHere(header.name)) headers.push(header);
   }
-  if (!head.headers.get(contract::kHeaderRequestId)) headers.push({contract::kHeaderRequestId, call_.requestId()});
+  if (!head.headers.get(contract::kHeaderRequestId)) headers.push({contract::kHeaderRequestId, call_->requestId()});
   if (!head.headers.get("host")) headers.push({"Host", "localhost"});
   toHead_ = head.method == "HEAD";
-  net::ClientRequest request{head.method, head.target, std::span(headers.begin(), headers.end()), head.body, head.length};
-  client_ = invoker_.pool_.call(invoker_.address_, request, upstream_, fresh);
-  if (bodyEnded_ && head.body != net::BodyKind::none) client_->finish();
+  net::ClientRequest request{head.method, head.target, std::span(headers.begin(), headers.end()), head.body, head.length, head.upgrade};
+  client_ = invoker_.pool_.call(*invoker_.peer_, request, upstream_, fresh);
+  if (bodyEnded_ && head.body != net::BodyKind::none) client_->finish(call_->trailers());
 }
 
 void HttpInvoker::Proxied::onFailure(net::ClientFailure failure) {
   bool sent = std::exchange(client_, nullptr)->bytesWritten() != 0;
-  bool bodiless = call_.head().body == net::BodyKind::none;
+  bool bodiless = call_->head().body == net::BodyKind::none;
   // The server closed an idle connection just as we used it. It may have begun to work on what it read, so only what can
   // be repeated is.
-  if (failure == net::ClientFailure::staleClosed && !retried_ && !bodySeen_ && (!sent || (bodiless && isSafe(call_.head().method)))) {
+  if (failure == net::ClientFailure::staleClosed && !retried_ && !bodySeen_ && (!sent || (bodiless && isSafe(call_->head().method)))) {
     retried_ = true;
     return send(true);
   }
   leave();
-  if (failure == net::ClientFailure::connect) return call_.refuse("starting");
-  if (failure == net::ClientFailure::protocol) return call_.fail(502, "bad-response", "the handler's answer is not valid HTTP");
-  call_.fail(502, "crashed", "the handler closed the connection without a complete answer");
+  if (failure == net::ClientFailure::connect || failure == net::ClientFailure::exhausted) return call_->refuse("starting");
+  if (failure == net::ClientFailure::protocol) return call_->fail(502, "bad-response", "the handler's answer is not valid HTTP");
+  call_->fail(502, "crashed", "the handler closed the connection without a complete answer");
 }
 
 HttpInvoker::HttpInvoker(net::Loop& loop, const Config& config, Children& children, Metrics& metrics, const Log& log)
@@ -162,7 +174,7 @@ HttpInvoker::HttpInvoker(net::Loop& loop, const Config& config, Children& childr
       log_(log),
       environment_(handlerEnvironment(environ)),
       pool_(loop, clientOptions()),
-      probe_(loop, config.readyPath, [this] { onAnswers(); }),
+      probe_(loop, config.readyPath, config.protocol, [this] { onAnswers(); }),
       process_(loop, children, log, true, {[this] { return spawnHandler(); }, [this] { onStarted(); }, [this] { onEnded(); }}) {}
 
 HttpInvoker::~HttpInvoker() = default;
@@ -187,6 +199,7 @@ std::expected<pid_t, std::string> HttpInvoker::spawnHandler() {
 }
 
 void HttpInvoker::onStarted() {
+  peer_ = &pool_.peer(address_, config_.protocol);
   metrics_.handlerRestarts(process_.restarts());
   probe_.start(address_);
 }
@@ -202,13 +215,22 @@ void HttpInvoker::onAnswers() {
 void HttpInvoker::onEnded() {
   probe_.stop();
   onReadiness_(false);
-  auto open = open_;  // each leaves open_
-  for (Proxied* proxied : open) proxied->handlerDied();
+  for (const auto& proxied : proxied_.all()) {
+    if (proxied->isOpen()) proxied->handlerDied();
+  }
   pool_.forget(address_);
 }
 
-std::unique_ptr<Invocation> HttpInvoker::invoke(Call& call) {
-  return std::make_unique<Proxied>(*this, call);
+Invocation& HttpInvoker::invoke(Call& call) {
+  Proxied& proxied = proxied_.take(*this);
+  proxied.open(call);
+  return proxied;
+}
+
+void HttpInvoker::retire(Invocation& invocation) {
+  auto& proxied = static_cast<Proxied&>(invocation);
+  proxied.close();
+  proxied_.give(proxied);
 }
 
 void HttpInvoker::stop(net::Clock::time_point deadline, std::function<void()> done) {

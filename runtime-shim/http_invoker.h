@@ -1,13 +1,12 @@
 // Runtime `http`: starts the handler's command with PORT set, and proxies to it over 127.0.0.1.
 #pragma once
 
-#include <unordered_set>
-
 #include "net/client.h"
 #include "runtime-shim/config.h"
 #include "runtime-shim/handler_probe.h"
 #include "runtime-shim/invoker.h"
 #include "runtime-shim/metrics.h"
+#include "runtime-shim/pool.h"
 #include "runtime-shim/supervised_process.h"
 
 namespace pilotlight::shim {
@@ -17,7 +16,8 @@ class HttpInvoker final : public Invoker {
   HttpInvoker(net::Loop& loop, const Config& config, Children& children, Metrics& metrics, const Log& log);
   ~HttpInvoker() override;
   void start(std::function<void(bool ready)> onReadiness) override;
-  std::unique_ptr<Invocation> invoke(Call& call) override;
+  Invocation& invoke(Call& call) override;
+  void retire(Invocation& invocation) override;
   void stop(net::Clock::time_point deadline, std::function<void()> done) override;
   void signal(int number) { process_.signal(number); }
   int exitCode() const { return process_.exitCode(); }  ///< of the shim, once the loop has stopped
@@ -37,11 +37,13 @@ class HttpInvoker final : public Invoker {
   const std::vector<std::string> environment_;
   net::ClientPool pool_;
   net::Address address_;
+  net::ClientPool::Peer* peer_ = nullptr;  // of address_, from its start to its end
   HandlerProbe probe_;
   SupervisedProcess process_;
   std::function<void(bool)> onReadiness_;
   net::Clock::time_point started_{};
-  std::unordered_set<Proxied*> open_;
+  net::Headers sent_;  // of the request whose head is being sent
+  Pool<Proxied> proxied_;
 };
 
 }  // namespace pilotlight::shim

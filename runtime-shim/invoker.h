@@ -4,7 +4,6 @@
 
 #include <chrono>
 #include <functional>
-#include <memory>
 #include <span>
 #include <string_view>
 
@@ -14,7 +13,7 @@ namespace pilotlight::shim {
 
 /// The server's side of one admitted request, holding one slot. Used by the invocation; owned by the server.
 ///
-/// An invocation ends by exactly one call of finish(), fail(), refuse(), cut() or released(); it is destroyed after that.
+/// An invocation ends by exactly one call of finish(), fail(), refuse(), cut() or released(), which gives it back to its invoker.
 /// When the client went away or the time was over, the server has told Invocation::cancel(); from then on what is
 /// written goes nowhere, the ending call only says that the handler is done, and head() must not be used.
 class Call {
@@ -26,13 +25,17 @@ class Call {
 
   virtual void pauseBody() = 0;  ///< of the request
   virtual void resumeBody() = 0;
+  virtual std::span<const net::Header> trailers() const = 0;  ///< of the request; from Invocation::onBodyEnd() on
 
+  virtual void sendInterim(int status, std::span<const net::Header> headers) = 0;
   /// Fields that belong to this hop and X-Pilotlight-* are dropped.
   virtual void sendHead(int status, std::string_view reason, std::span<const net::Header> headers, net::ResponseBody body) = 0;
   virtual bool write(std::string_view part) = 0;  ///< false: go on at Invocation::onWritable()
   virtual bool headSent() const = 0;
 
-  virtual void finish() = 0;  ///< the answer is complete; the slot is free before the client can see that
+  virtual void closeTunnel() = 0;  ///< after 101: the handler has closed its direction; the client's may still be open
+  void finish() { finish({}); }
+  virtual void finish(std::span<const net::Header> trailers) = 0;  ///< the answer is complete; the slot is free before the client can see that
   /// Answers for the handler with a JSON body and X-Pilotlight-Error, or cuts the connection if the head was sent.
   virtual void fail(int status, std::string_view error, std::string_view message) = 0;
   /// The handler never saw the request: the gateway may send it elsewhere.
@@ -50,7 +53,7 @@ class Invocation {
   virtual ~Invocation() = default;
   virtual void begin() = 0;  ///< must not end the call before it returns
   virtual void onBody(std::string_view part) = 0;
-  virtual void onBodyEnd() = 0;
+  virtual void onBodyEnd() = 0;  ///< once more when the client closes its direction of a tunnel
   virtual void onWritable() {}
   /// Nobody waits for the answer any more: stop the handler if possible. The slot stays taken until the call is ended.
   virtual void cancel() = 0;
@@ -61,8 +64,10 @@ class Invoker {
   virtual ~Invoker() = default;
   /// Prepares the handler. `onReadiness` is told each change, from the loop; it starts as not ready.
   virtual void start(std::function<void(bool ready)> onReadiness) = 0;
-  /// Only while ready.
-  virtual std::unique_ptr<Invocation> invoke(Call& call) = 0;
+  /// Only while ready. The invocation stays the invoker's, which gets it back through retire().
+  virtual Invocation& invoke(Call& call) = 0;
+  /// Its call has ended. It is still on the stack below, so it may be used again for a later request, but not destroyed at once.
+  virtual void retire(Invocation& invocation) = 0;
   /// No request is left: ends the handler, politely first, by force at `deadline`. `done` runs once, on the loop.
   virtual void stop(net::Clock::time_point deadline, std::function<void()> done) = 0;
 };

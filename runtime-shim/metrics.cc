@@ -24,7 +24,7 @@ void line(std::string& out, std::string_view name, std::string_view labels, std:
 }  // namespace
 
 void Metrics::request(int code, Duration duration) {
-  ++codes_[code];
+  ++codes_[static_cast<std::size_t>(std::clamp(code, 0, 599))];
   double seconds = std::chrono::duration<double>(duration).count();
   ++buckets_[static_cast<std::size_t>(std::ranges::lower_bound(kBounds, seconds) - kBounds.begin())];
   sum_ += seconds;
@@ -34,7 +34,9 @@ void Metrics::request(int code, Duration duration) {
 std::string Metrics::text(const Gauges& gauges) const {
   std::string out;
   head(out, "requests_total", "counter", "Requests given to the handler, by status code; 0: cut before a status was sent.");
-  for (auto [code, count] : codes_) line(out, "requests_total", "{code=\"" + std::to_string(code) + "\"}", std::to_string(count));
+  for (std::size_t code = 0; code < codes_.size(); ++code) {
+    if (codes_[code] != 0) line(out, "requests_total", "{code=\"" + std::to_string(code) + "\"}", std::to_string(codes_[code]));
+  }
   head(out, "request_duration_seconds", "histogram", "From the request's head to the end of its answer.");
   std::uint64_t below = 0;
   for (std::size_t i = 0; i < kBounds.size(); ++i) {

@@ -29,7 +29,7 @@ class Metrics {
 
  private:
   static constexpr std::array kBounds = {0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0};
-  std::map<int, std::uint64_t> codes_;
+  std::array<std::uint64_t, 600> codes_{};
   std::map<std::string, std::uint64_t> refused_ = {{"concurrency", 0}, {"draining", 0}, {"starting", 0}};
   std::array<std::uint64_t, kBounds.size() + 1> buckets_{};
   double sum_ = 0;

@@ -34,8 +34,9 @@ LogLevel levelOf(pilotlight_level level) {
 int headerAt(const pilotlight_request* request, std::size_t index, pilotlight_str* name, pilotlight_str* value) {
   const auto& headers = of(request).headers();
   if (index >= headers.size()) return -1;
-  *name = text(headers[index].name);
-  *value = text(headers[index].value);
+  const net::Header header = headers[index];
+  *name = text(header.name);
+  *value = text(header.value);
   return 0;
 }
 
@@ -54,7 +55,7 @@ const pilotlight_api kNativeApi = {
     .request_id = [](const pilotlight_request* r) { return text(of(r).requestId()); },
     .header_count = [](const pilotlight_request* r) { return of(r).headers().size(); },
     .header_at = &headerAt,
-    .header = [](const pilotlight_request* r, const char* name, std::size_t size) { return text(of(r).header(view(name, size))); },
+    .header = [](const pilotlight_request* r, const char* name, std::size_t size) { return text(of(r).headers().get(view(name, size))); },
     .param = [](const pilotlight_request* r, const char* name, std::size_t size) { return text(of(r).param(view(name, size))); },
     .body = [](const pilotlight_request* r) { return text(of(r).wholeBody()); },
     .read = [](const pilotlight_request* r, void* buffer, std::size_t size) { return of(r).read(static_cast<char*>(buffer), size); },

@@ -39,13 +39,15 @@ int serve(const Config& config) {
   CallHome home(loop, config, net::localAddress(config.listenFd).port, log);
   Lifecycle lifecycle(loop, config, server, invoker, home, config.statusFd, log);
   Signals signals(loop, {SIGTERM, SIGINT}, [&](int) { lifecycle.terminate(); });
-  lifecycle.start();  // before listening: the library is loaded by another thread meanwhile
+  lifecycle.start();
   setCloseOnExec(config.listenFd);
   server.listen(net::Fd(config.listenFd));
-  loop.run();
-  // Handlers may still run when the grace is over; nothing of theirs is waited for, and no destructor may hit them.
-  std::fflush(nullptr);
-  ::_exit(exitCode);
+  invoker.run([&exitCode] {
+    // Handlers may still run when the grace is over; nothing of theirs is waited for, and no destructor may hit them.
+    std::fflush(nullptr);
+    ::_exit(exitCode);
+  });
+  return exitCode;
 }
 
 }  // namespace

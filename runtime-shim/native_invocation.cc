@@ -13,50 +13,67 @@ constexpr std::size_t kIncomingHigh = 256 * 1024, kIncomingLow = 64 * 1024;
 constexpr std::size_t kSmallBody = 64 * 1024;
 constexpr std::size_t kPart = 64 * 1024;
 
-bool startsWithIgnoreCase(std::string_view text, std::string_view prefix) {
-  return text.size() >= prefix.size() && net::equalsIgnoreCase(text.substr(0, prefix.size()), prefix);
+// Room for small bodies is used again; for large ones it goes back.
+void forget(std::string& text) {
+  constexpr std::size_t kKept = 4096;
+  if (text.capacity() > kKept) text = {};
+  text.clear();
 }
 
 }  // namespace
 
-NativeInvocation::NativeInvocation(net::Loop& loop, ThreadPool& pool, const NativeLibrary& library, const Log& log, Call& call)
-    : loop_(loop), pool_(pool), library_(library), log_(log), call_(call) {}
+NativeInvocation::NativeInvocation(LeaderFollowers& threads, const NativeLibrary& library, const Log& log)
+    : threads_(threads), library_(library), log_(log) {}
+
+void NativeInvocation::open(Call& call) {
+  call_ = &call;
+  phase_ = Phase::receiving;
+  cancelled_ = bodyEnded_ = bodyPaused_ = flushing_ = tooLarge_ = statusSet_ = flushed_ = false;
+  incomingRead_ = sent_ = 0;
+  status_ = 200;
+}
+
+void NativeInvocation::close() {
+  headers_.clear();
+  params_.clear();
+  responseHeaders_.clear();
+  for (std::string* text : {&line_, &incoming_, &whole_, &outgoing_}) forget(*text);
+}
 
 void NativeInvocation::begin() {
   copyHead();
-  const net::RequestHead& head = call_.head();
+  const net::RequestHead& head = call_->head();
   bool small = head.body == net::BodyKind::none || (head.body == net::BodyKind::length && head.length <= kSmallBody);
   if (!small) submit();  // a small body is waited for first, so that a slow sender holds no thread
 }
 
 std::string_view NativeInvocation::keep(std::string_view text) {
-  std::size_t at = arena_.size();
-  arena_.append(text);  // its room was reserved: views into it stay valid
-  return std::string_view(arena_).substr(at);
+  std::size_t at = line_.size();
+  line_.append(text);  // its room was reserved: views into it stay valid
+  return std::string_view(line_).substr(at);
 }
 
 void NativeInvocation::copyHead() {
-  const net::RequestHead& head = call_.head();
-  arena_.reserve(head.size + call_.requestId().size() + head.target.size());
+  const net::RequestHead& head = call_->head();
+  line_.reserve(head.method.size() + head.path.size() + head.query.size() + call_->requestId().size());
   method_ = keep(head.method);
   path_ = keep(head.path);
   query_ = keep(head.query);
-  requestId_ = keep(call_.requestId());
-  deadlineMillis_ = std::chrono::duration_cast<std::chrono::milliseconds>(call_.deadline().time_since_epoch()).count();
+  requestId_ = keep(call_->requestId());
+  deadlineMillis_ = std::chrono::duration_cast<std::chrono::milliseconds>(call_->deadline().time_since_epoch()).count();
   constexpr std::string_view kParam = contract::kHeaderParamPrefix;
-  headers_.reserve(head.headers.size());
   for (const net::Header& header : head.headers) {
-    if (startsWithIgnoreCase(header.name, kParam)) {
-      params_.push_back({keep(header.name.substr(kParam.size())), keep(header.value)});
-    } else if (!startsWithIgnoreCase(header.name, contract::kHeaderPrefix)) {
-      headers_.push_back({keep(header.name), keep(header.value)});
+    if (!net::startsWithIgnoreCase(header.name, contract::kHeaderPrefix)) {
+      headers_.add(header.name, header.value);
+    } else if (net::startsWithIgnoreCase(header.name, kParam)) {
+      params_.add(header.name.substr(kParam.size()), header.value);
     }
   }
 }
 
 void NativeInvocation::submit() {
   phase_ = Phase::running;
-  pool_.submit([this] { runHandler(); });
+  threads_.submit(*this);
 }
 
 void NativeInvocation::onBody(std::string_view part) {
@@ -69,7 +86,7 @@ void NativeInvocation::onBody(std::string_view part) {
     bodyPaused_ = bodyPaused_ || pause;
   }
   changed_.notify_all();
-  if (pause) call_.pauseBody();
+  if (pause) call_->pauseBody();
 }
 
 void NativeInvocation::onBodyEnd() {
@@ -88,35 +105,29 @@ void NativeInvocation::cancel() {
     flushing_ = false;
   }
   changed_.notify_all();
-  if (phase_ != Phase::running) call_.released();  // no thread has it
+  if (phase_ != Phase::running) call_->released();  // no thread has it
 }
 
 // --- on the handler's thread ---
 
-void NativeInvocation::runHandler() {
+void NativeInvocation::run() {
   NativeRequestHandle request(*this);
   NativeResponseHandle response(*this);
-  int result = cancelled_ ? 1 : library_.handle(&request, &response);
-  loop_.post([this, result] { onHandlerDone(result); });  // the last touch from this thread
+  result_ = cancelled_ ? 1 : library_.handle(&request, &response);
 }
 
-std::string_view NativeInvocation::header(std::string_view name) const {
-  for (const net::Header& header : headers_) {
-    if (net::equalsIgnoreCase(header.name, name)) return header.value;
-  }
-  return {};
-}
-
-std::string_view NativeInvocation::param(std::string_view name) const {
-  for (const net::Header& param : params_) {
-    if (net::equalsIgnoreCase(param.name, name)) return param.value;
-  }
-  return {};
+template <class Condition>
+void NativeInvocation::wait(std::unique_lock<std::mutex>& lock, Condition condition) {
+  if (condition()) return;
+  lock.unlock();
+  threads_.aboutToWait();
+  lock.lock();
+  changed_.wait(lock, condition);
 }
 
 std::int64_t NativeInvocation::read(char* buffer, std::size_t size) {
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [this] { return cancelled_ || bodyEnded_ || incomingRead_ < incoming_.size(); });
+  wait(lock, [this] { return cancelled_ || bodyEnded_ || incomingRead_ < incoming_.size(); });
   if (cancelled_) return -1;
   std::size_t count = std::min(size, incoming_.size() - incomingRead_);
   std::copy_n(incoming_.data() + incomingRead_, count, buffer);
@@ -127,31 +138,38 @@ std::int64_t NativeInvocation::read(char* buffer, std::size_t size) {
   }
   if (bodyPaused_ && incoming_.size() - incomingRead_ <= kIncomingLow) {
     bodyPaused_ = false;
-    // Ends before onHandlerDone(), which is posted later.
-    loop_.post([this] { call_.resumeBody(); });
+    lock.unlock();                                     // resuming may bring the next part at once
+    threads_.onLoop([this] { call_->resumeBody(); });  // comes before done()
   }
   return static_cast<std::int64_t>(count);
 }
 
 std::string_view NativeInvocation::wholeBody() {
   if (tooLarge_) return {};
-  if (whole_.empty()) {
-    std::unique_lock lock(mutex_);
-    if (bodyEnded_ && incomingRead_ == 0) whole_ = std::exchange(incoming_, {});
-  }
-  std::string part(whole_.empty() ? kSmallBody : 0, '\0');
-  while (!part.empty()) {
-    std::int64_t count = read(part.data(), part.size());
-    if (count < 0) return {};
-    if (count == 0) break;
-    if (whole_.size() + static_cast<std::size_t>(count) > kMaxBody) {
-      tooLarge_ = true;
-      whole_ = {};
-      return {};
-    }
-    whole_.append(part, 0, static_cast<std::size_t>(count));
+  if (whole_.empty() && !readWhole()) {
+    whole_ = {};
+    return {};
   }
   return whole_;
+}
+
+// False: it can't be had.
+bool NativeInvocation::readWhole() {
+  {
+    std::lock_guard lock(mutex_);
+    if (bodyEnded_ && incomingRead_ == 0) whole_.swap(incoming_);
+    if (bodyEnded_ && incoming_.empty()) return true;
+  }
+  for (;;) {
+    const std::size_t size = whole_.size();
+    whole_.resize(size + kPart);
+    const std::int64_t count = read(whole_.data() + size, kPart);
+    if (count < 0) return false;
+    whole_.resize(size + static_cast<std::size_t>(count));
+    if (count == 0) return true;
+    tooLarge_ = whole_.size() > kMaxBody;
+    if (tooLarge_) return false;
+  }
 }
 
 void NativeInvocation::log(LogLevel level, std::string_view message) const {
@@ -172,9 +190,9 @@ bool NativeInvocation::addHeader(std::string_view name, std::string_view value, 
   };
   auto isControl = [](char c) { return (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f; };
   if (flushed_ || name.empty() || !std::ranges::all_of(name, isTokenChar) || std::ranges::any_of(value, isControl)) return false;
-  if (replace) std::erase_if(responseHeaders_, [&](const auto& header) { return net::equalsIgnoreCase(header.first, name); });
+  if (replace) responseHeaders_.remove(name);
   if (responseHeaders_.size() >= net::Headers::kMax) return false;
-  responseHeaders_.emplace_back(name, value);
+  responseHeaders_.add(name, value);
   return true;
 }
 
@@ -191,28 +209,28 @@ bool NativeInvocation::append(std::string_view part) {
 }
 
 bool NativeInvocation::flush() {
+  {
+    std::lock_guard lock(mutex_);
+    if (cancelled_) return false;
+    flushed_ = flushing_ = true;
+  }
+  threads_.onLoop([this] { onWritable(); });
   std::unique_lock lock(mutex_);
-  if (cancelled_) return false;
-  flushed_ = flushing_ = true;
-  loop_.post([this] { onWritable(); });
-  changed_.wait(lock, [this] { return !flushing_; });
+  wait(lock, [this] { return !flushing_; });
   return !cancelled_;
 }
 
 // --- on the loop ---
 
 void NativeInvocation::sendResponseHead(net::ResponseBody body) {
-  std::vector<net::Header> headers;
-  headers.reserve(responseHeaders_.size());
-  for (const auto& [name, value] : responseHeaders_) headers.push_back({name, value});
-  call_.sendHead(status_, net::reasonPhrase(status_), headers, body);
+  call_->sendHead(status_, net::reasonPhrase(status_), responseHeaders_.all(), body);
 }
 
 bool NativeInvocation::sendOutgoing() {
   while (sent_ < outgoing_.size()) {
     std::string_view part = std::string_view(outgoing_).substr(sent_, kPart);
     sent_ += part.size();
-    if (!call_.write(part)) return false;
+    if (!call_->write(part)) return false;
   }
   sent_ = 0;
   outgoing_.clear();
@@ -225,7 +243,7 @@ void NativeInvocation::onWritable() {
     std::lock_guard lock(mutex_);
     if (!flushing_) return;
   }
-  if (!call_.headSent()) sendResponseHead({net::BodyKind::chunked, 0});
+  if (!call_->headSent()) sendResponseHead({net::BodyKind::chunked, 0});
   if (!sendOutgoing()) return;
   {
     std::lock_guard lock(mutex_);
@@ -234,16 +252,15 @@ void NativeInvocation::onWritable() {
   changed_.notify_all();
 }
 
-void NativeInvocation::onHandlerDone(int result) {
+void NativeInvocation::done() {
   phase_ = Phase::answering;
-  result_ = result;
-  if (call_.cancelled()) return call_.released();
+  if (call_->cancelled()) return call_->released();
   if (tooLarge_ && !statusSet_ && !flushed_) {
     status_ = 413;
     responseHeaders_.clear();
     outgoing_ = "the body is larger than this function takes\n";
-  } else if (result != 0 && !flushed_) {
-    return call_.fail(500, "crashed", "the handler failed");
+  } else if (result_ != 0 && !flushed_) {
+    return call_->fail(500, "crashed", "the handler failed");
   }
   if (!flushed_) sendResponseHead({net::BodyKind::length, outgoing_.size()});
   endAnswer();
@@ -251,9 +268,9 @@ void NativeInvocation::onHandlerDone(int result) {
 
 void NativeInvocation::endAnswer() {
   if (!sendOutgoing()) return;
-  if (call_.cancelled()) return call_.released();
-  if (result_ != 0 && flushed_) return call_.cut();
-  call_.finish();
+  if (call_->cancelled()) return call_->released();
+  if (result_ != 0 && flushed_) return call_->cut();
+  call_->finish();
 }
 
 }  // namespace pilotlight::shim

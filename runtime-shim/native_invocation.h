@@ -1,29 +1,31 @@
 // One request given to a native handler. Internal to the native runtime.
 //
-// Two sides: the loop's (Invocation) and the handler's thread (everything that kNativeApi calls). It lives until the thread
-// has posted its last word to the loop, so neither side can outlive it.
+// Two sides: the loop's (Invocation) and the handler's thread (everything that kNativeApi calls). It is used again only after
+// Job::done(), which comes after the thread's last word, so neither side can find another request in it.
 #pragma once
 
 #include <atomic>
 #include <condition_variable>
 #include <mutex>
 #include <string>
-#include <vector>
 
 #include "runtime-shim/invoker.h"
+#include "runtime-shim/leader_followers.h"
 #include "runtime-shim/log.h"
 #include "runtime-shim/native_library.h"
-#include "runtime-shim/thread_pool.h"
+#include "runtime-shim/owned_headers.h"
 
 namespace pilotlight::shim {
 
-class NativeInvocation final : public Invocation {
+class NativeInvocation final : public Invocation, private Job {
  public:
   static constexpr std::size_t kMaxBody = 64u << 20;  ///< kept in memory, of the request or the answer
 
-  NativeInvocation(net::Loop& loop, ThreadPool& pool, const NativeLibrary& library, const Log& log, Call& call);
+  NativeInvocation(LeaderFollowers& threads, const NativeLibrary& library, const Log& log);
 
   // The loop's side.
+  void open(Call& call);  ///< may be called again after close()
+  void close();
   void begin() override;
   void onBody(std::string_view part) override;
   void onBodyEnd() override;
@@ -35,9 +37,8 @@ class NativeInvocation final : public Invocation {
   std::string_view path() const { return path_; }
   std::string_view query() const { return query_; }
   std::string_view requestId() const { return requestId_; }
-  const std::vector<net::Header>& headers() const { return headers_; }
-  std::string_view header(std::string_view name) const;
-  std::string_view param(std::string_view name) const;
+  const OwnedHeaders& headers() const { return headers_; }
+  std::string_view param(std::string_view name) const { return params_.get(name); }
   std::int64_t deadlineMillis() const { return deadlineMillis_; }
   bool cancelled() const { return cancelled_; }
   std::int64_t read(char* buffer, std::size_t size);
@@ -52,30 +53,32 @@ class NativeInvocation final : public Invocation {
  private:
   enum class Phase : std::uint8_t { receiving, running, answering };
 
+  void run() override;   // Job, on the thread
+  void done() override;  // Job, on the loop
+
   void copyHead();
   std::string_view keep(std::string_view text);
   void submit();
-  void runHandler();  // on the thread
-  void onHandlerDone(int result);
+  bool readWhole();
+  template <class Condition>
+  void wait(std::unique_lock<std::mutex>& lock, Condition condition);
   bool sendOutgoing();  // false: the client is slower
   void sendResponseHead(net::ResponseBody body);
   void endAnswer();
 
-  net::Loop& loop_;
-  ThreadPool& pool_;
+  LeaderFollowers& threads_;
   const NativeLibrary& library_;
   const Log& log_;
-  Call& call_;
+  Call* call_ = nullptr;
 
   // The request's head: constant once the handler runs.
-  std::string arena_;
+  std::string line_;  // what the views look into
   std::string_view method_, path_, query_, requestId_;
-  std::vector<net::Header> headers_, params_;
+  OwnedHeaders headers_, params_;
   std::int64_t deadlineMillis_ = 0;
 
   // Loop only.
   Phase phase_ = Phase::receiving;
-  int result_ = 0;        // of the handler; valid when answering
   std::size_t sent_ = 0;  // of outgoing_
 
   std::atomic<bool> cancelled_ = false;
@@ -91,7 +94,8 @@ class NativeInvocation final : public Invocation {
   std::string whole_;
   bool tooLarge_ = false, statusSet_ = false, flushed_ = false;
   int status_ = 200;
-  std::vector<std::pair<std::string, std::string>> responseHeaders_;
+  int result_ = 0;  // of the handler
+  OwnedHeaders responseHeaders_;
   std::string outgoing_;
 };
 

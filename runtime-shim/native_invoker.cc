@@ -11,19 +11,17 @@ NativeInvoker::NativeInvoker(net::Loop& loop, const Config& config, Metrics& met
       log_(log),
       context_(config, log),
       failed_(std::move(failed)),
-      pool_(config.concurrency) {}
+      threads_(loop, config.concurrency + 1) {}
+
+NativeInvoker::~NativeInvoker() = default;
 
 void NativeInvoker::start(std::function<void(bool)> onReadiness) {
   onReadiness_ = std::move(onReadiness);
   started_ = net::Clock::now();
-  // Not on the loop: constructors and the init hook are user code and may take long.
-  pool_.submit([this] {
-    auto library = load();
-    loop_.post([this, library = std::move(library)]() mutable { onLoaded(std::move(library)); });
-  });
+  threads_.submit(load_);
 }
 
-std::expected<NativeLibrary, std::string> NativeInvoker::load() {
+std::expected<NativeLibrary, std::string> NativeInvoker::load() const {
   auto library = loadLibrary(config_.handler[0], config_.handler.size() > 1 ? config_.handler[1] : "handle");
   if (!library || !library->init) return library;
   if (int result = library->init(&context_); result != 0) {
@@ -32,29 +30,34 @@ std::expected<NativeLibrary, std::string> NativeInvoker::load() {
   return library;
 }
 
-void NativeInvoker::onLoaded(std::expected<NativeLibrary, std::string> library) {
-  if (!library) {
-    log_.error("handler can't be started", {{"error", "start-failed"}, {"reason", library.error()}});
+void NativeInvoker::onLoaded() {
+  if (!load_.library) {
+    log_.error("handler can't be started", {{"error", "start-failed"}, {"reason", load_.library.error()}});
     return failed_();
   }
-  library_ = *library;
+  ready_ = true;
   metrics_.handlerStarted(net::Clock::now() - started_);
   onReadiness_(true);
   auto took = std::chrono::duration_cast<std::chrono::microseconds>(net::Clock::now() - started_);
   log_.info("ready", {{"library", config_.handler[0]}, {"load_us", took.count()}});
 }
 
-std::unique_ptr<Invocation> NativeInvoker::invoke(Call& call) {
-  return std::make_unique<NativeInvocation>(loop_, pool_, *library_, log_, call);
+Invocation& NativeInvoker::invoke(Call& call) {
+  NativeInvocation& invocation = invocations_.take(threads_, *load_.library, log_);
+  invocation.open(call);
+  return invocation;
+}
+
+void NativeInvoker::retire(Invocation& invocation) {
+  auto& native = static_cast<NativeInvocation&>(invocation);
+  native.close();
+  invocations_.give(native);
 }
 
 void NativeInvoker::stop(net::Clock::time_point, std::function<void()> done) {
   stopped_ = std::move(done);
-  if (!library_ || !library_->shutdown) return loop_.post(stopped_);
-  pool_.submit([this] {
-    library_->shutdown(&context_);
-    loop_.post(stopped_);
-  });
+  if (!ready_ || !load_.library->shutdown) return loop_.post(stopped_);
+  threads_.submit(shutdown_);
 }
 
 }  // namespace pilotlight::shim

@@ -1,6 +1,7 @@
 #include "runtime-shim/served_call.h"
 
 #include <array>
+#include <utility>
 
 #include "api/shim_contract.h"
 
@@ -14,22 +15,22 @@ bool isHandlersToSet(std::string_view name) {
 
 }  // namespace
 
-FunctionServer::ServedCall::ServedCall(FunctionServer& server, net::Exchange& exchange, std::string requestId,
-                                       std::chrono::system_clock::time_point deadline, std::chrono::milliseconds left)
-    : server_(server),
-      exchange_(&exchange),
-      requestId_(std::move(requestId)),
-      deadline_(deadline),
-      started_(exchange.started()),
-      timer_([this] { timeOut(); }) {
-  ++server_.inFlight_;
-  server_.loop_.arm(timer_, left);
-}
+FunctionServer::ServedCall::ServedCall(FunctionServer& server) : server_(server), timer_([this] { onTimer(); }) {}
 
 FunctionServer::ServedCall::~ServedCall() = default;
 
-void FunctionServer::ServedCall::begin() {
-  invocation_ = server_.invoker_.invoke(*this);
+void FunctionServer::ServedCall::begin(net::Exchange& exchange, std::string_view requestId, std::chrono::system_clock::time_point deadline,
+                                       std::chrono::milliseconds left) {
+  exchange_ = &exchange;
+  requestId_ = requestId;
+  deadline_ = deadline;
+  started_ = exchange.started();
+  state_ = State::running;
+  status_ = 0;
+  ++server_.inFlight_;
+  due_ = server_.loop_.now() + left;
+  if (!timer_.armed() || timer_.due() > due_) server_.loop_.arm(timer_, due_);
+  invocation_ = &server_.invoker_.invoke(*this);
   exchange_->sendContinue();
   invocation_->begin();
 }
@@ -42,14 +43,20 @@ void FunctionServer::ServedCall::resumeBody() {
   if (exchange_ && state_ == State::running) exchange_->resumeBody();
 }
 
+void FunctionServer::ServedCall::sendInterim(int status, std::span<const net::Header> headers) {
+  if (state_ == State::running) exchange_->sendInterim(status, headers);
+}
+
 void FunctionServer::ServedCall::sendHead(int status, std::string_view reason, std::span<const net::Header> headers,
                                           net::ResponseBody body) {
   if (state_ != State::running) return;
-  net::Headers kept;
+  net::Headers& kept = server_.kept_;
+  kept.clear();
   for (const net::Header& header : headers) {
     if (isHandlersToSet(header.name) && !kept.push(header)) return fail(502, "bad-response", "the handler sent too many headers");
   }
   status_ = status;
+  if (body.kind == net::BodyKind::tunnel) due_ = net::Clock::time_point::max();  // the gateway ends those that are idle
   exchange_->sendHead(status, reason, std::span(kept.begin(), kept.end()), body);
 }
 
@@ -57,11 +64,15 @@ bool FunctionServer::ServedCall::write(std::string_view part) {
   return state_ != State::running || exchange_->write(part);
 }
 
-void FunctionServer::ServedCall::finish() {
+void FunctionServer::ServedCall::closeTunnel() {
+  if (state_ == State::running) exchange_->finish();
+}
+
+void FunctionServer::ServedCall::finish(std::span<const net::Header> trailers) {
   bool waitedFor = state_ == State::running;
   endInvocation();
   // The slot is free by now: a caller that has seen the end of this answer may send the next request at once.
-  if (waitedFor && exchange_) exchange_->finish();
+  if (waitedFor && exchange_) exchange_->finish(trailers);
 }
 
 void FunctionServer::ServedCall::fail(int status, std::string_view error, std::string_view message) {
@@ -105,8 +116,13 @@ void FunctionServer::ServedCall::answer(int status, std::string_view header, std
   exchange_->respond(status, "application/json", body, std::span(extra).first(again ? 2 : 1));
 }
 
+void FunctionServer::ServedCall::onTimer() {
+  if (state_ != State::running || due_ == net::Clock::time_point::max()) return;
+  if (server_.loop_.now() < due_) return server_.loop_.arm(timer_, due_);
+  timeOut();
+}
+
 void FunctionServer::ServedCall::timeOut() {
-  if (state_ != State::running) return;
   server_.log_.warn("request timed out", {{"request_id", requestId_}});
   bool headSent = status_ != 0;
   state_ = State::cancelled;
@@ -121,15 +137,13 @@ void FunctionServer::ServedCall::timeOut() {
 
 void FunctionServer::ServedCall::cancelInvocation() {
   state_ = State::cancelled;
-  timer_.cancel();
   if (invocation_) invocation_->cancel();
 }
 
 void FunctionServer::ServedCall::endInvocation() {
   if (state_ == State::ended) return;
   state_ = State::ended;
-  timer_.cancel();
-  server_.loop_.destroyLater(std::move(invocation_));  // it is on the stack below us
+  server_.invoker_.retire(*std::exchange(invocation_, nullptr));
   server_.releaseSlot();
   dropIfDone();
 }

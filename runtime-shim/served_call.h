@@ -1,7 +1,6 @@
 // One admitted request: joins an Exchange (the client) and an Invocation (the handler), which may end in any order.
 #pragma once
 
-#include <memory>
 #include <string>
 
 #include "runtime-shim/function_server.h"
@@ -10,10 +9,11 @@ namespace pilotlight::shim {
 
 class FunctionServer::ServedCall final : public Call, public net::ExchangeHandler {
  public:
-  ServedCall(FunctionServer& server, net::Exchange& exchange, std::string requestId, std::chrono::system_clock::time_point deadline,
-             std::chrono::milliseconds left);
+  explicit ServedCall(FunctionServer& server);
   ~ServedCall();
-  void begin();
+  /// May be called again once the call before was given back by FunctionServer::forget().
+  void begin(net::Exchange& exchange, std::string_view requestId, std::chrono::system_clock::time_point deadline,
+             std::chrono::milliseconds left);
 
   // Call
   const net::RequestHead& head() const override { return exchange_->head(); }
@@ -22,10 +22,14 @@ class FunctionServer::ServedCall final : public Call, public net::ExchangeHandle
   bool cancelled() const override { return state_ == State::cancelled; }
   void pauseBody() override;
   void resumeBody() override;
+  std::span<const net::Header> trailers() const override { return exchange_->trailers(); }
+  void sendInterim(int status, std::span<const net::Header> headers) override;
   void sendHead(int status, std::string_view reason, std::span<const net::Header> headers, net::ResponseBody body) override;
   bool write(std::string_view part) override;
   bool headSent() const override { return status_ != 0; }
-  void finish() override;
+  void closeTunnel() override;
+  using Call::finish;
+  void finish(std::span<const net::Header> trailers) override;
   void fail(int status, std::string_view error, std::string_view message) override;
   void refuse(std::string_view reason) override;
   void cut() override;
@@ -44,6 +48,7 @@ class FunctionServer::ServedCall final : public Call, public net::ExchangeHandle
     ended       // the handler is done; the answer may still be on its way
   };
 
+  void onTimer();
   void timeOut();
   void cancelInvocation();
   void endInvocation();
@@ -51,14 +56,14 @@ class FunctionServer::ServedCall final : public Call, public net::ExchangeHandle
   void dropIfDone();
 
   FunctionServer& server_;
-  net::Exchange* exchange_;  // null once the exchange has ended
-  std::unique_ptr<Invocation> invocation_;
-  const std::string requestId_;
-  const std::chrono::system_clock::time_point deadline_;
-  const net::Clock::time_point started_;
-  State state_ = State::running;
-  int status_ = 0;  // 0: no head sent
-  net::Timer timer_;
+  net::Exchange* exchange_ = nullptr;  // null once the exchange has ended
+  Invocation* invocation_ = nullptr;   // null once it has ended
+  std::string requestId_;
+  std::chrono::system_clock::time_point deadline_;
+  net::Clock::time_point started_, due_;
+  State state_ = State::ended;
+  int status_ = 0;    // 0: no head sent
+  net::Timer timer_;  // stays armed between calls, so that a request costs no timer work
 };
 
 }  // namespace pilotlight::shim

@@ -47,7 +47,8 @@ class Supervisor::Down final : public Invoker {
   }
   void close(std::function<void()> done) { server_.close(std::move(done)); }
   void start(std::function<void(bool)>) override {}
-  std::unique_ptr<Invocation> invoke(Call&) override { std::abort(); }  // it is never ready
+  Invocation& invoke(Call&) override { std::abort(); }  // it is never ready
+  void retire(Invocation&) override { std::abort(); }
   void stop(net::Clock::time_point, std::function<void()>) override {}
 
  private:

@@ -1,17 +1,20 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that are missing for the named groups: run, test. Says nothing when all are there.
+# Installs the Debian packages that are missing for the named groups: run, test, bench. Says nothing when all are there.
 set -euo pipefail
 
 run=(clang-19 lld-19 cmake ninja-build ccache g++ make python3 curl ca-certificates
      libspdlog-dev nlohmann-json3-dev libyaml-cpp-dev prometheus-cpp-dev libcpprest-dev libcli11-dev)
-test=(libgtest-dev libgmock-dev clang-format-19 clang-tidy-19 libclang-rt-19-dev)
+test=(libgtest-dev libgmock-dev clang-format-19 clang-tidy-19 libclang-rt-19-dev
+      nginx-light)
+bench=(nginx haproxy valgrind util-linux)
 
 wanted=()
 for group in "$@"; do
   case $group in
     run) wanted+=("${run[@]}") ;;
     test) wanted+=("${test[@]}") ;;
-    *) echo "deps.sh: unknown group '$group'; allowed: run, test" >&2; exit 2 ;;
+    bench) wanted+=("${bench[@]}") ;;
+    *) echo "deps.sh: unknown group '$group'; allowed: run, test, bench" >&2; exit 2 ;;
   esac
 done
 

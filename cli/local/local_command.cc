@@ -136,6 +136,7 @@ std::expected<LocalInstanceOptions, std::string> makeOptions(cli::Context& conte
   result.accessLog = accessLog(options.accessLog);
   result.logLevel = options.logLevel;
   result.loops = options.loops;
+  result.pool = options.pool;
   result.stopGrace = std::chrono::seconds(options.stopSeconds);
   return result;
 }

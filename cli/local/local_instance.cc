@@ -67,6 +67,7 @@ std::expected<void, std::string> LocalInstance::Impl::startGateway() {
   config.listen = options.listen;
   config.internalListen = {"127.0.0.1", 0};
   config.loops = options.loops;
+  config.pool = options.pool;
   config.accessLog = options.accessLog;
   config.log = options.access;
   gateway.emplace(cluster, std::move(config));

@@ -25,6 +25,7 @@ struct LocalInstanceOptions {
   gateway::AccessLog accessLog = gateway::AccessLog::errors;
   std::string logLevel = "info";
   int loops = 0;
+  int pool = 10000;
   std::chrono::milliseconds stopGrace{std::chrono::seconds(10)};
   std::function<void(std::string_view line)> log;     ///< JSON lines of all parts
   std::function<void(std::string_view line)> access;  ///< the access log

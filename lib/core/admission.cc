@@ -1,37 +1,56 @@
 #include "core/admission.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace pilotlight::core {
 
-void Admission::configure(AdmissionSettings settings) {
-  settings_ = std::move(settings);
+bool Admission::configure(AdmissionSettings settings) {
+  SharedSlots* before = std::exchange(settings_, std::move(settings)).shared;
   std::vector<Version> versions;
   for (const VersionWeight& weight : settings_.versions) {
     const auto old = std::ranges::find(versions_, weight.version, &Version::number);
-    versions.push_back({weight.version, weight.weight, old == versions_.end() ? 0 : old->current});
+    versions.push_back(old == versions_.end() ? Version{.number = weight.version} : std::move(*old));
+    versions.back().weight = weight.weight;
   }
   versions_ = std::move(versions);
+  regroup();
+  if (before == settings_.shared) return false;
+  if (settings_.shared) settings_.shared->charge(inFlight_);
+  return before && before->release(inFlight_);
+}
+
+void Admission::regroup() {
+  for (Version& version : versions_) {
+    version.replicas.clear();
+    for (Replica* replica : replicas_)
+      if (replica->version == version.number) version.replicas.push_back(replica);
+    if (version.rotation >= version.replicas.size()) version.rotation = 0;
+  }
 }
 
 void Admission::add(Replica& replica) {
   if (replica.member) return;
   replica.member = true;
   replicas_.push_back(&replica);
+  regroup();
 }
 
 void Admission::remove(Replica& replica) {
   if (!replica.member) return;
   replica.member = false;
   std::erase(replicas_, &replica);
+  regroup();
 }
 
-Replica* Admission::leastLoaded(std::int64_t version, const Replica* avoid) {
+Replica* Admission::leastLoaded(const Version& version, const Replica* avoid) {
   Replica* best = nullptr;
-  const std::size_t count = replicas_.size();
-  for (std::size_t i = 0; i < count; ++i) {
-    Replica* replica = replicas_[(rotation_ + i) % count];
-    if (replica->version != version || replica->inFlight >= replica->limit || replica == avoid) continue;
+  const std::size_t count = version.replicas.size();
+  std::size_t at = version.rotation;
+  for (std::size_t i = 0; i < count; ++i, at = at + 1 == count ? 0 : at + 1) {
+    Replica* replica = version.replicas[at];
+    if (replica->inFlight >= replica->limit || replica == avoid) continue;
+    if (replica->inFlight == 0) return replica;  // none is less loaded
     // a/b < c/d without division
     if (!best || static_cast<std::int64_t>(replica->inFlight) * best->limit < static_cast<std::int64_t>(best->inFlight) * replica->limit)
       best = replica;
@@ -39,49 +58,50 @@ Replica* Admission::leastLoaded(std::int64_t version, const Replica* avoid) {
   return best;
 }
 
-Replica* Admission::choose(const Replica* avoid) {
-  Replica* chosen = nullptr;
+/// The version whose turn it is among those with a free slot, and its candidate. Nothing is taken yet.
+Admission::Version* Admission::choose(const Replica* avoid) {
   Version* winner = nullptr;
-  std::int64_t total = 0;
   for (Version& version : versions_) {
-    if (version.weight <= 0) continue;
-    Replica* candidate = leastLoaded(version.number, avoid);
-    if (!candidate) continue;
-    total += version.weight;
-    version.current += version.weight;
-    if (!winner || version.current > winner->current) {
-      winner = &version;
-      chosen = candidate;
+    version.candidate = version.weight > 0 ? leastLoaded(version, avoid) : nullptr;
+    if (version.candidate && (!winner || version.current + version.weight > winner->current + winner->weight)) winner = &version;
+  }
+  return winner;
+}
+
+Replica* Admission::take(Version& winner, TimePoint now) {
+  meter(now);
+  if (versions_.size() > 1) {  // a version alone always wins back what it pays
+    for (Version& version : versions_) {
+      if (!version.candidate) continue;
+      version.current += version.weight;
+      winner.current -= version.weight;
     }
   }
-  if (!winner) return nullptr;
-  winner->current -= total;
-  ++rotation_;
-  return chosen;
-}
-
-void Admission::take(Replica& replica, TimePoint now) {
-  meter(now);
-  ++replica.inFlight;
+  if (++winner.rotation == winner.replicas.size()) winner.rotation = 0;
+  ++winner.candidate->inFlight;
   ++inFlight_;
+  return winner.candidate;
 }
 
-Replica* Admission::tryTake(TimePoint now, const Replica* avoid) {
-  if (first_) return nullptr;
-  Replica* replica = choose(avoid);
-  if (!replica && avoid) replica = choose(nullptr);
-  if (replica) take(*replica, now);
-  return replica;
+Admission::Slot Admission::tryTake(TimePoint now, const Replica* avoid) {
+  if (first_ || inFlight_ >= settings_.atMost) return {};
+  Version* winner = choose(avoid);
+  if (!winner && avoid) winner = choose(nullptr);
+  if (!winner) return {};
+  if (settings_.shared && !settings_.shared->tryTake()) return {.poolFull = true};
+  return {.replica = take(*winner, now)};
 }
 
-void Admission::release(Replica& replica, TimePoint now) {
+bool Admission::release(Replica& replica, TimePoint now) {
   meter(now);
   --replica.inFlight;
   --inFlight_;
+  return settings_.shared && settings_.shared->release();
 }
 
 Admission::Join Admission::join(Waiter& waiter, TimePoint now, bool front) {
   if (!front) {
+    if (settings_.atMost == 0) return Join::tooManyRequests;
     if (queued_ >= settings_.queueRequests) return Join::tooManyRequests;
     if (queuedBytes_ + waiter.bytes > settings_.queueBytes) return Join::tooManyBytes;
   }
@@ -107,20 +127,22 @@ void Admission::leave(Waiter& waiter, TimePoint now) {
   queuedBytes_ -= waiter.bytes;
 }
 
-Admission::Grant Admission::next(TimePoint now) {
-  if (!first_) return {};
-  Replica* replica = choose(nullptr);
-  if (!replica) return {};
+Admission::Grant Admission::next(TimePoint now, SharedSlot slot) {
+  if (!first_ || inFlight_ >= settings_.atMost) return {};
+  if (slot == SharedSlot::given && !settings_.shared) return {};
+  Version* winner = choose(nullptr);
+  if (!winner) return {};
+  if (slot == SharedSlot::take && settings_.shared && !settings_.shared->tryTake()) return {.poolFull = true};
   Waiter* waiter = first_;
   leave(*waiter, now);
-  take(*replica, now);
-  return {waiter, replica};
+  return {.waiter = waiter, .replica = take(*winner, now)};
 }
 
 int Admission::offered() const {
-  return static_cast<int>(std::ranges::count_if(replicas_, [this](const Replica* replica) {
-    return std::ranges::any_of(versions_, [&](const Version& version) { return version.number == replica->version && version.weight > 0; });
-  }));
+  int count = 0;
+  for (const Version& version : versions_)
+    if (version.weight > 0) count += static_cast<int>(version.replicas.size());
+  return count;
 }
 
 void Admission::meter(TimePoint now) {

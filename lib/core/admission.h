@@ -2,12 +2,17 @@
 //
 // Late binding: a request waits in the function's one queue and gets a replica when a slot frees. Among versions, smooth
 // weighted round-robin (as nginx's upstreams) over those with a free slot; within a version, the least loaded replica.
+// A function without a reservation also needs a slot of the pool that all share (core/pool.h); one with a reservation has
+// that many slots of its own, and no more.
 // Thread-safety: none; the owner locks. Time is passed in. Nothing is allocated per request.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
+#include <limits>
 #include <vector>
+
+#include "core/pool.h"
 
 namespace pilotlight::core {
 
@@ -38,32 +43,42 @@ struct AdmissionSettings {
   int queueRequests = 1000;
   std::int64_t queueBytes = 64LL << 20;
   std::vector<VersionWeight> versions;
+  int atMost = std::numeric_limits<int>::max();  ///< requests at once over all replicas; 0: every request is refused
+  SharedSlots* shared = nullptr;                 ///< where each request takes a slot as well; null: it needs none
 };
 
 class Admission {
  public:
   enum class Join { queued, tooManyRequests, tooManyBytes };
+  struct Slot {
+    Replica* replica = nullptr;  ///< its slot is taken, and a shared one
+    bool poolFull = false;       ///< no slot, for want of a shared one only: join(), then join the pool's line
+  };
   struct Grant {
     Waiter* waiter = nullptr;    ///< no longer queued
-    Replica* replica = nullptr;  ///< its slot is taken
+    Replica* replica = nullptr;  ///< its slot is taken, and a shared one
+    bool poolFull = false;       ///< nothing granted, for want of a shared slot only: join the pool's line
   };
+  enum class SharedSlot { take, given };  ///< given: the caller has taken it, and gives it back when nothing is granted
 
-  void configure(AdmissionSettings settings);
+  /// Requests that run already keep running; they are charged to the shared slots, or these are given back, as the new
+  /// settings say. True as with release().
+  [[nodiscard]] bool configure(AdmissionSettings settings);
   void add(Replica& replica);
   void remove(Replica& replica);
 
-  /// A free slot for a new request; nullptr when it has to wait: no slot, or others wait already.
+  /// A free slot for a new request; no replica when it has to wait: no slot, or others wait already.
   /// `avoid`: not this one, unless it is the only one with room (a retry).
-  Replica* tryTake(TimePoint now, const Replica* avoid = nullptr);
-  /// Gives a slot back. Follow with next().
-  void release(Replica& replica, TimePoint now);
+  Slot tryTake(TimePoint now, const Replica* avoid = nullptr);
+  /// Gives a slot back. Follow with next(). True: functions wait for shared slots, and the pool's line has to be served.
+  [[nodiscard]] bool release(Replica& replica, TimePoint now);
 
   /// Puts a request in the queue, at its end, or (`front`, for one that was dispatched before) at its head, where the
   /// bounds do not apply: what was accepted once is not refused later.
   Join join(Waiter& waiter, TimePoint now, bool front = false);
   void leave(Waiter& waiter, TimePoint now);
   /// The first waiting request and its slot, when both exist. Call until it returns nothing.
-  Grant next(TimePoint now);
+  Grant next(TimePoint now, SharedSlot slot = SharedSlot::take);
 
   int inFlight() const { return inFlight_; }
   int queued() const { return queued_; }
@@ -78,18 +93,21 @@ class Admission {
  private:
   struct Version {
     std::int64_t number;
-    int weight;
-    std::int64_t current = 0;  // of the weighted round-robin
+    int weight = 0;
+    std::int64_t current = 0;             // of the weighted round-robin
+    std::vector<Replica*> replicas = {};  // of replicas_, those of this version
+    std::size_t rotation = 0;             // below replicas.size(): ties go around
+    Replica* candidate = nullptr;         // written by choose()
   };
-  Replica* choose(const Replica* avoid);
-  Replica* leastLoaded(std::int64_t version, const Replica* avoid);
-  void take(Replica& replica, TimePoint now);
+  Version* choose(const Replica* avoid);
+  static Replica* leastLoaded(const Version& version, const Replica* avoid);
+  Replica* take(Version& winner, TimePoint now);
+  void regroup();
   void meter(TimePoint now);
 
   AdmissionSettings settings_;
   std::vector<Version> versions_;
   std::vector<Replica*> replicas_;
-  std::size_t rotation_ = 0;  // ties go around
   Waiter* first_ = nullptr;
   Waiter* last_ = nullptr;
   int inFlight_ = 0, queued_ = 0;

@@ -5,11 +5,21 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "net/http1_write.h"
 
 namespace pilotlight::net {
 
 namespace {
 constexpr std::size_t kDirectWrite = 8 * 1024;  // larger parts are not copied
+constexpr int kMaxInterims = 64;                // of one answer: a peer that goes on is broken
+}  // namespace
+
+ClientFailure connectFailure(int error) {
+  const bool ours = error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM || error == EADDRNOTAVAIL;
+  return ours ? ClientFailure::exhausted : ClientFailure::connect;
 }
 
 ClientPool::Connection::Connection(Impl& pool, Peer& peer, std::size_t place)
@@ -23,14 +33,12 @@ ClientPool::Connection::~Connection() {
 }
 
 void ClientPool::Connection::connect() {
-  if (peer_->socketAddress) {
-    auto fd = connectTcp(*peer_->socketAddress, pool_.options.sourceIp);
-    if (fd) fd_ = std::move(*fd);
-  }
-  if (!fd_) {
-    connectFailed_ = true;  // told from flush(), after call() has returned
+  auto fd = peer_->socketAddress ? connectTcp(*peer_->socketAddress, pool_.options.sourceIp) : std::unexpected(EINVAL);
+  if (!fd) {
+    connectFailure_ = connectFailure(fd.error());
     return;
   }
+  fd_ = std::move(*fd);
   loop_.add(fd_.get(), EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, *this);
   setDeadline(loop_.now() + pool_.options.connectTimeout);
 }
@@ -40,13 +48,18 @@ void ClientPool::Connection::start(const ClientRequest& request, ClientHandler& 
   if (reused_) {
     state_ = State::busy;
     deadline_ = Clock::time_point::max();
+    started_ = loop_.now();
   }
   handler_ = &handler;
   reading_ = Reading::head;
   paused_ = wantWritable_ = gotBytes_ = false;
   keepAlive_ = true;
   toHead_ = request.method == "HEAD";
+  headSeen_ = 0;
+  interims_ = 0;
+  upgrade_.assign(request.upgrade);
   requestBody_ = request.body;
+  responseBody_ = BodyKind::none;
   requestDone_ = request.body == BodyKind::none;
   wireBytes_ = 0;
   writeHead(request);
@@ -58,12 +71,7 @@ void ClientPool::Connection::writeHead(const ClientRequest& request) {
   out_.append(' ');
   out_.append(request.target);
   out_.append(" HTTP/1.1\r\n");
-  for (const Header& field : request.headers) {
-    out_.append(field.name);
-    out_.append(": ");
-    out_.append(field.value);
-    out_.append("\r\n");
-  }
+  writeFields(out_, request.headers);
   if (request.body == BodyKind::chunked) {
     out_.append("Transfer-Encoding: chunked\r\n");
   } else if (request.body == BodyKind::length) {
@@ -72,6 +80,11 @@ void ClientPool::Connection::writeHead(const ClientRequest& request) {
     out_.append("\r\n");
   } else if (request.method != "GET" && request.method != "HEAD" && request.method != "OPTIONS" && request.method != "DELETE") {
     out_.append("Content-Length: 0\r\n");  // some servers want one with every POST
+  }
+  if (!upgrade_.empty()) {
+    out_.append("Connection: Upgrade\r\nUpgrade: ");
+    out_.append(request.upgrade);
+    out_.append("\r\n");
   }
   out_.append("\r\n");
 }
@@ -100,16 +113,20 @@ bool ClientPool::Connection::write(std::string_view data) {
   return false;
 }
 
-void ClientPool::Connection::finish() {
+void ClientPool::Connection::finish(std::span<const Header> trailers) {
   if (!handler_ || requestDone_) return;
   requestDone_ = true;
-  if (requestBody_ == BodyKind::chunked) out_.append("0\r\n\r\n");
+  if (requestBody_ == BodyKind::chunked) {
+    out_.append("0\r\n");
+    writeFields(out_, trailers);
+    out_.append("\r\n");
+  }
   loop_.flushSoon(*this);
 }
 
 void ClientPool::Connection::flush() {
   if (state_ == State::closed) return;
-  if (connectFailed_) return fail(ClientFailure::connect);
+  if (connectFailure_) return fail(*connectFailure_);
   if (state_ != State::busy) return;  // still connecting
   if (!out_.empty() && writable_) {
     const auto sent = out_.flush(fd_.get(), wireBytes_);
@@ -121,6 +138,10 @@ void ClientPool::Connection::flush() {
       return pump();
     }
     writable_ = sent == OutBuffer::Sent::all;
+  }
+  if (tunnel() && requestDone_ && out_.empty()) {
+    if (reading_ == Reading::nothing) return complete();
+    shutdown(fd_.get(), SHUT_WR);
   }
   if (wantWritable_ && out_.size() < pool_.options.highWater / 2) {
     wantWritable_ = false;
@@ -162,7 +183,7 @@ void ClientPool::Connection::pump() {
       loop_.arm(resume_, loop_.now());
       break;
     }
-    if (state_ == State::busy && paused_ && reading_ == Reading::body) break;
+    if (state_ == State::busy && (reading_ == Reading::nothing || (paused_ && reading_ == Reading::body))) break;
     if (inBegin_ == inEnd_) {
       if (!readInput()) break;
       continue;
@@ -185,7 +206,10 @@ void ClientPool::Connection::pump() {
 bool ClientPool::Connection::readInput() {
   if (!readable_) return false;
   if (!in_) in_ = loop_.takeBlock();
-  if (inBegin_ == inEnd_) inBegin_ = inEnd_ = 0;
+  if (inBegin_ == inEnd_ || inEnd_ == Loop::kBlockSize) {  // a part of a head is left, after others: it begins anew
+    std::memmove(in_, in_ + inBegin_, inEnd_ - inBegin_);
+    inEnd_ -= std::exchange(inBegin_, 0);
+  }
   const std::size_t room = Loop::kBlockSize - inEnd_;
   if (room == 0) {  // a head larger than a block
     fail(ClientFailure::protocol);
@@ -193,6 +217,10 @@ bool ClientPool::Connection::readInput() {
   }
   const ssize_t got = recv(fd_.get(), in_ + inEnd_, room, 0);
   if (got > 0) {
+    if (reused_ && !gotBytes_ && started_ == loop_.now()) {  // told of in the turn that sent the request: they were there before it
+      fail(ClientFailure::protocol);
+      return false;
+    }
     inEnd_ += static_cast<std::size_t>(got);
     gotBytes_ = true;
     if (static_cast<std::size_t>(got) < room && !peerClosed_) readable_ = false;
@@ -215,7 +243,15 @@ bool ClientPool::Connection::readInput() {
 }
 
 void ClientPool::Connection::onEof() {
-  if (state_ == State::busy && reading_ == Reading::body && responseBody_ == BodyKind::untilClose) return complete();
+  if (state_ == State::busy && reading_ == Reading::body) {
+    if (responseBody_ == BodyKind::untilClose) return complete();
+    if (tunnel()) {
+      reading_ = Reading::nothing;
+      handler_->onPeerEnd();
+      if (state_ == State::busy && requestDone_ && out_.empty()) complete();
+      return;
+    }
+  }
   fail(reused_ && !gotBytes_ ? ClientFailure::staleClosed : ClientFailure::closed);
 }
 
@@ -227,21 +263,38 @@ void ClientPool::Connection::readHead() {
     head = std::move(pool_.spareHeads.back());
     pool_.spareHeads.pop_back();
   }
-  const Parse parsed = parseResponseHead({in_ + inBegin_, inEnd_ - inBegin_}, toHead_, *head);
-  if (parsed == Parse::bad || (parsed == Parse::done && head->status == 101)) return fail(ClientFailure::protocol);
+  const std::string_view data(in_ + inBegin_, inEnd_ - inBegin_);
+  const Parse parsed = parseResponseHead(data, toHead_, *head, std::exchange(headSeen_, data.size()));
+  if (parsed == Parse::bad || (parsed == Parse::done && !plausible(*head))) return fail(ClientFailure::protocol);
   if (parsed == Parse::done) {
+    headSeen_ = 0;
     inBegin_ += head->size;
-    if (head->status >= 200) {
-      reading_ = Reading::body;
-      keepAlive_ = head->keepAlive;
-      responseBody_ = head->body;
-      left_ = head->length;
-      decoder_.reset();
-      handler_->onHead(*head);
-      if (state_ == State::busy && responseBody_ == BodyKind::none) complete();
-    }
+    if (head->status >= 200 || head->status == 101)
+      takeHead(*head);
+    else if (head->status != 100)
+      handler_->onInterim(*head);
   }
   pool_.spareHeads.push_back(std::move(head));
+}
+
+/// Not a switch that nobody asked for, nor one more of endless interim answers.
+bool ClientPool::Connection::plausible(const ResponseHead& head) {
+  if (head.status == 101) return !upgrade_.empty() && equalsIgnoreCase(head.headers.get("upgrade").value_or(""), upgrade_);
+  return head.status >= 200 || ++interims_ <= kMaxInterims;
+}
+
+void ClientPool::Connection::takeHead(const ResponseHead& head) {
+  reading_ = Reading::body;
+  keepAlive_ = head.keepAlive;
+  responseBody_ = head.body;
+  left_ = head.length;
+  decoder_.reset();
+  if (tunnel()) {
+    keepAlive_ = false;
+    requestDone_ = false;  // our direction is open again
+  }
+  handler_->onHead(head);
+  if (state_ == State::busy && responseBody_ == BodyKind::none) complete();
 }
 
 void ClientPool::Connection::readBody() {
@@ -253,7 +306,7 @@ void ClientPool::Connection::readBody() {
     inBegin_ += step.consumed;
     if (step.state == Parse::bad) return fail(ClientFailure::protocol);
     part = step.data;
-    done = step.state == Parse::done;
+    if (step.state == Parse::done) return endChunked();
   } else if (responseBody_ == BodyKind::length) {
     part = data.substr(0, static_cast<std::size_t>(std::min<std::uint64_t>(left_, data.size())));
     inBegin_ += part.size();
@@ -267,6 +320,13 @@ void ClientPool::Connection::readBody() {
   if (done && state_ == State::busy) complete();
 }
 
+void ClientPool::Connection::endChunked() {
+  if (decoder_.trailerText().empty()) return complete();
+  Headers trailers;
+  if (!parseTrailers(decoder_.trailerText(), trailers)) return fail(ClientFailure::protocol);
+  complete({trailers.begin(), trailers.size()});
+}
+
 void ClientPool::Connection::resumeBody() {
   if (!paused_) return;
   paused_ = false;
@@ -275,13 +335,14 @@ void ClientPool::Connection::resumeBody() {
 
 // --- ends ---
 
-void ClientPool::Connection::complete() {
+void ClientPool::Connection::complete(std::span<const Header> trailers) {
   ClientHandler* handler = handler_;
   handler_ = nullptr;
   const bool reusable = keepAlive_ && requestDone_ && out_.empty() && inBegin_ == inEnd_ && peer_ && !peerClosed_ &&
                         responseBody_ != BodyKind::untilClose && peer_->idle.size() < pool_.options.maxIdlePerAddress;
   if (reusable) {
     state_ = State::idle;
+    resume_.cancel();
     loop_.giveBlock(in_);
     in_ = nullptr;
     inBegin_ = inEnd_ = 0;
@@ -290,7 +351,7 @@ void ClientPool::Connection::complete() {
   } else {
     close();
   }
-  handler->onEnd();
+  handler->onEnd(trailers);
 }
 
 void ClientPool::Connection::fail(ClientFailure failure) {

@@ -2,9 +2,10 @@
 // Nothing here allocates or does I/O; views point into the caller's buffer.
 #pragma once
 
-#include <array>
 #include <cstdint>
+#include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -14,35 +15,52 @@ struct Header {
   std::string_view name, value;
 };
 
-/// A bounded list of header fields in the order received.
-class Headers {
+/// First value with this name (case-insensitive); nullopt when absent.
+std::optional<std::string_view> findHeader(std::span<const Header> fields, std::string_view name);
+
+/// A bounded list of header fields in the order received. Its room is not cleared, so that making one costs nothing.
+template <std::size_t Room>
+class HeaderList {
  public:
-  static constexpr std::size_t kMax = 128;
-  const Header* begin() const { return fields_.data(); }
-  const Header* end() const { return fields_.data() + size_; }
+  static constexpr std::size_t kMax = Room;
+  HeaderList() {}
+  const Header* begin() const { return fields_; }
+  const Header* end() const { return fields_ + size_; }
   std::size_t size() const { return size_; }
   bool push(Header header) {
     if (size_ == kMax) return false;
-    fields_[size_++] = header;
+    std::construct_at(fields_ + size_++, header);
     return true;
   }
   void clear() { size_ = 0; }
-  /// First value with this name (case-insensitive); nullopt when absent.
-  std::optional<std::string_view> get(std::string_view name) const;
+  std::optional<std::string_view> get(std::string_view name) const { return findHeader(*this, name); }
 
  private:
-  std::array<Header, kMax> fields_;
+  union {
+    Header fields_[Room];
+  };
   std::size_t size_ = 0;
 };
 
-enum class BodyKind : std::uint8_t { none, length, chunked, untilClose };
+using Headers = HeaderList<128>;
+
+enum class BodyKind : std::uint8_t {
+  none,
+  length,
+  chunked,
+  untilClose,
+  tunnel,  ///< after 101: raw bytes both ways, until both sides have closed
+};
 
 struct RequestHead {
   std::string_view method, target;  ///< target in origin form: path and query
   std::string_view path, query;     ///< query without '?'
   std::string_view host;            ///< as sent, may hold a port
+  /// The one protocol that the client would go on with ("websocket"): Upgrade, when Connection lists it, in HTTP/1.1 and
+  /// without a body. Else empty; also for HTTP itself ("h2c"), since requests in a tunnel would pass unseen.
+  std::string_view upgrade;
   Headers headers;
-  int minor = 1;  ///< HTTP/1.minor
+  int major = 1, minor = 1;  ///< HTTP/major.minor
   BodyKind body = BodyKind::none;
   std::uint64_t length = 0;  ///< with BodyKind::length
   bool keepAlive = true;
@@ -69,12 +87,15 @@ struct HeadLimits {
   std::size_t fields = 100;  ///< of a request; at most Headers::kMax
 };
 
-/// On `bad`, `status` says how to answer: 400, 414, 431, 501, 505.
-Parse parseRequestHead(std::string_view data, const HeadLimits& limits, RequestHead& head, int& status);
+/// On `bad`, `status` says how to answer: 400, 414, 417, 431, 501, 505.
+/// `seen`: how much of `data` was there in an earlier call that said `more`; a head that comes in many small parts is then
+/// not read anew for each of them.
+Parse parseRequestHead(std::string_view data, const HeadLimits& limits, RequestHead& head, int& status, std::size_t seen = 0);
 /// `toHead`: the request was HEAD (no body follows whatever the fields say).
-Parse parseResponseHead(std::string_view data, bool toHead, ResponseHead& head);
+Parse parseResponseHead(std::string_view data, bool toHead, ResponseHead& head, std::size_t seen = 0);
 
-/// Decodes chunked bodies in place of the input. Trailers are read and dropped.
+/// Decodes chunked bodies in place of the input. Extensions are dropped, trailers kept: at most 8 KiB and 64 fields of them.
+/// Allocates for trailers only.
 class ChunkedDecoder {
  public:
   struct Step {
@@ -84,20 +105,31 @@ class ChunkedDecoder {
   };
   /// Call until `consumed` covers the input or the state is not `more`.
   Step feed(std::string_view input);
-  void reset() { *this = ChunkedDecoder{}; }
+  /// Once done: the trailer section, each line with its CRLF, for parseTrailers(). Usually empty. Valid until reset().
+  std::string_view trailerText() const { return trailers_; }
+  void reset();
 
  private:
   enum class At : std::uint8_t { size, extension, sizeLf, data, dataCr, dataLf, trailer, trailerLf, endLf };
+  bool endTrailerLine();
+
   At at_ = At::size;
   int digits_ = 0;
   std::uint64_t left_ = 0;
-  std::size_t overhead_ = 0;  // bytes of extensions or trailers, bounded
-  bool trailerEmpty_ = true;
+  std::size_t extensions_ = 0;   // bytes, bounded
+  std::size_t trailerLine_ = 0;  // where the current one begins in trailers_
+  std::size_t trailerFields_ = 0;
+  std::string trailers_;
 };
+
+/// Fills `out` with the fields of a trailer section, views into `text`. False: malformed, refuse the message. Fields that
+/// have no place in a trailer (framing, routing, authentication, request modifiers, content handling: RFC 9110 6.5.1) are
+/// left out.
+bool parseTrailers(std::string_view text, Headers& out);
 
 bool equalsIgnoreCase(std::string_view a, std::string_view b);
 bool startsWithIgnoreCase(std::string_view text, std::string_view prefix);
-/// Connection, Keep-Alive, Proxy-*, TE, Trailer, Transfer-Encoding, Upgrade: fields that end at this hop.
+/// Connection, Keep-Alive, Proxy-*, TE, Transfer-Encoding, Upgrade: fields that end at this hop.
 bool isHopByHop(std::string_view name);
 /// "Not Found" for 404; "Unknown" otherwise.
 std::string_view reasonPhrase(int status);

@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <utility>
 
 namespace pilotlight::net {
 
@@ -77,10 +78,7 @@ void Loop::post(std::function<void()> work) {
 }
 
 void Loop::stop() {
-  post([this] {
-    std::lock_guard lock(mutex_);
-    stopping_ = true;
-  });
+  post([this] { stopping_ = true; });
 }
 
 void Loop::runPosted() {
@@ -93,6 +91,9 @@ void Loop::runPosted() {
     item();
     flushAll();
   }
+  work.clear();
+  std::lock_guard lock(mutex_);
+  if (posted_.empty()) posted_.swap(work);  // its room is used again
 }
 
 void Loop::flushAll() {
@@ -120,49 +121,59 @@ void Loop::destroyDying() {
   }
 }
 
-void Loop::run() {
+const Loop* Loop::enter() {
   const Loop* outer = currentLoop;
   currentLoop = this;
+  return outer;
+}
+
+void Loop::leave(const Loop* outer) {
+  currentLoop = outer;
+}
+
+void Loop::run() {
+  now_ = Clock::now();
+  perform([this] { runPosted(); });
+  while (turn(kForever)) {
+  }
+}
+
+bool Loop::turn(std::chrono::milliseconds patience) {
+  if (std::exchange(stopping_, false)) return false;
+  const Loop* outer = enter();
   Batch batch;
   batch_ = &batch;
-  now_ = Clock::now();
-  runPosted();
-  for (;;) {
-    {
-      std::lock_guard lock(mutex_);
-      if (stopping_) {
-        stopping_ = false;
-        break;
-      }
-    }
-    batch.next = 0;
-    batch.size = epoll_wait(epoll_, batch.events.data(), static_cast<int>(batch.events.size()), timeoutMillis());
-    if (batch.size < 0) {
-      if (errno != EINTR) die("epoll_wait");
-      batch.size = 0;
-    }
-    now_ = Clock::now();
-    bool woken = false;
-    while (batch.next < batch.size) {
-      epoll_event& event = batch.events[static_cast<std::size_t>(batch.next++)];
-      if (event.events == 0) continue;  // removed in this turn
-      if (event.data.ptr == nullptr) {
-        woken = true;
-        continue;
-      }
-      static_cast<Pollable*>(event.data.ptr)->onReady(event.events);
-      if (!flushers_.empty()) flushAll();
-    }
-    fireTimers();
-    if (woken) {
-      std::uint64_t count;
-      [[maybe_unused]] ssize_t got = read(wakeFd_, &count, sizeof count);
-      runPosted();
-    }
-    destroyDying();
+  batch.size = epoll_wait(epoll_, batch.events.data(), static_cast<int>(batch.events.size()), timeoutMillis(patience));
+  if (batch.size < 0) {
+    if (errno != EINTR) die("epoll_wait");
+    batch.size = 0;
   }
+  now_ = Clock::now();
+  handle(batch);
   batch_ = nullptr;
-  currentLoop = outer;
+  leave(outer);
+  return !std::exchange(stopping_, false);
+}
+
+void Loop::handle(Batch& batch) {
+  bool woken = false;
+  while (batch.next < batch.size) {
+    epoll_event& event = batch.events[static_cast<std::size_t>(batch.next++)];
+    if (event.events == 0) continue;  // removed in this turn
+    if (event.data.ptr == nullptr) {
+      woken = true;
+      continue;
+    }
+    static_cast<Pollable*>(event.data.ptr)->onReady(event.events);
+    if (!flushers_.empty()) flushAll();
+  }
+  fireTimers();
+  if (woken) {
+    std::uint64_t count;
+    [[maybe_unused]] ssize_t got = read(wakeFd_, &count, sizeof count);
+    runPosted();
+  }
+  destroyDying();
 }
 
 void Loop::add(int fd, std::uint32_t events, Pollable& target) {
@@ -246,19 +257,20 @@ void Loop::fireTimers() {
   while (budget-- > 0 && !timers_.empty() && timers_[0]->due_ <= now) {
     Timer* timer = timers_[0];
     cancel(*timer);
-    timer->fire_();
+    timer->fire_(&timer->state_);
     if (!flushers_.empty()) flushAll();
   }
 }
 
-int Loop::timeoutMillis() const {
+int Loop::timeoutMillis(std::chrono::milliseconds patience) const {
   if (!dying_.empty()) return 0;
-  if (timers_.empty()) return -1;
-  const auto left = timers_[0]->due_ - Clock::now();
-  if (left <= Clock::duration::zero()) return 0;
-  // Rounded up: waking early would spin.
-  const auto millis = std::chrono::ceil<std::chrono::milliseconds>(left).count();
-  return static_cast<int>(std::min<long long>(millis, 60'000));
+  if (!timers_.empty() && patience.count() > 0) {
+    // Rounded up: waking early would spin.
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(timers_[0]->due_ - Clock::now());
+    patience = std::clamp(left, std::chrono::milliseconds(0), patience);
+  }
+  if (patience == kForever) return -1;
+  return static_cast<int>(std::min<std::chrono::milliseconds>(patience, std::chrono::minutes(1)).count());
 }
 
 // --- blocks ---

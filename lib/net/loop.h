@@ -1,14 +1,17 @@
 // One epoll loop: descriptors, timers, and work posted from other threads.
 //
-// Thread-safety: everything runs on the loop's own thread, the one in run(); only post() and stop() may be called from
-// others. Objects that are registered must be removed before they die.
+// Thread-safety: everything runs on the loop's own thread, the one in run(), turn() or perform(), of which there is one at a
+// time; only post() and stop() may be called from others. Between two turns the loop may pass to another thread, if the two
+// synchronise. Objects that are registered must be removed before they die.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
+#include <cstring>
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <type_traits>
 #include <vector>
 
 namespace pilotlight::net {
@@ -42,7 +45,12 @@ class Loop;
 /// Fires once per arm(). Cancels itself when destroyed. Arming an armed timer moves it.
 class Timer {
  public:
-  explicit Timer(std::function<void()> fire) : fire_(std::move(fire)) {}
+  /// `fire` is kept in the timer: a lambda that captures one pointer or reference, since every connection has timers.
+  template <class Fire>
+  explicit Timer(Fire fire) : fire_([](void* state) { (*static_cast<Fire*>(state))(); }) {
+    static_assert(sizeof(Fire) <= sizeof(void*) && std::is_trivially_copyable_v<Fire>, "capture one pointer only");
+    std::memcpy(&state_, &fire, sizeof fire);
+  }
   ~Timer();
   Timer(const Timer&) = delete;
   Timer& operator=(const Timer&) = delete;
@@ -52,7 +60,8 @@ class Timer {
 
  private:
   friend class Loop;
-  std::function<void()> fire_;
+  void (*fire_)(void* state);
+  void* state_ = nullptr;  // the lambda itself
   Loop* loop_ = nullptr;
   std::size_t slot_ = 0;  // in loop_'s heap
   Clock::time_point due_{};
@@ -65,7 +74,20 @@ class Loop {
   Loop(const Loop&) = delete;
   Loop& operator=(const Loop&) = delete;
 
-  void run();                             ///< until stop(); may be called again
+  void run();  ///< turns until stop(); may be called again
+  /// Waits for something to do, `patience` at most, and does it. False: it was told to stop.
+  bool turn(std::chrono::milliseconds patience);
+  /// Runs `work` as the loop's thread, between two turns, as if it were a callback: what it wants flushed goes out after it.
+  template <class Work>
+  void perform(Work&& work) {
+    const Loop* outer = enter();
+    work();
+    flushAll();
+    destroyDying();
+    leave(outer);
+  }
+  static constexpr std::chrono::milliseconds kForever = std::chrono::milliseconds::max();
+
   void stop();                            ///< from any thread
   void post(std::function<void()> work);  ///< from any thread; runs in order, also what is posted before run()
   bool onThread() const;
@@ -102,10 +124,14 @@ class Loop {
 
  private:
   friend class Timer;
+  struct Batch;
   struct Dying {
     void* object;
     void (*destroy)(void*);
   };
+  const Loop* enter();
+  static void leave(const Loop* outer);
+  void handle(Batch& batch);
   void cancel(Timer& timer);
   void fireTimers();
   void runPosted();
@@ -113,7 +139,7 @@ class Loop {
   void flushAll();
   void siftUp(std::size_t slot);
   void siftDown(std::size_t slot);
-  int timeoutMillis() const;
+  int timeoutMillis(std::chrono::milliseconds patience) const;
 
   int epoll_ = -1;
   int wakeFd_ = -1;
@@ -122,11 +148,10 @@ class Loop {
   std::vector<Dying> dying_;
   std::vector<Flusher*> flushers_;  // null where forgotten
   std::vector<char*> blocks_;
-  struct Batch;
   Batch* batch_ = nullptr;  // events of the current turn
+  bool stopping_ = false;
   std::mutex mutex_;
   std::vector<std::function<void()>> posted_;  // guarded by mutex_
-  bool stopping_ = false;                      // guarded by mutex_
 };
 
 }  // namespace pilotlight::net

@@ -10,16 +10,27 @@
 
 namespace pilotlight::net {
 
+namespace {
+
+ssize_t sendParts(int fd, iovec* parts, int count) {
+  if (count == 1) return send(fd, parts[0].iov_base, parts[0].iov_len, MSG_NOSIGNAL);
+  msghdr message{};
+  message.msg_iov = parts;
+  message.msg_iovlen = static_cast<std::size_t>(count);
+  return sendmsg(fd, &message, MSG_NOSIGNAL);
+}
+
+}  // namespace
+
 void OutBuffer::clear() {
   loop_.giveBlock(block_);
   block_ = nullptr;
   begin_ = end_ = 0;
-  std::string().swap(spill_);
+  if (spill_.capacity() > 0) std::string().swap(spill_);
   spillBegin_ = 0;
 }
 
-void OutBuffer::append(std::string_view data) {
-  if (data.empty()) return;
+void OutBuffer::appendSlowly(std::string_view data) {
   // What a slow but moving peer has taken goes, or a buffer that is never quite empty would keep all that ever passed.
   if (spillBegin_ >= Loop::kBlockSize && spillBegin_ * 2 >= spill_.size()) {
     spill_.erase(0, spillBegin_);
@@ -55,10 +66,7 @@ OutBuffer::Sent OutBuffer::sendThrough(int fd, std::string_view data, std::uint6
     add(block_ + begin_, end_ - begin_);
     add(spill_.data() + spillBegin_, spill_.size() - spillBegin_);
     add(data.data(), data.size());
-    msghdr message{};
-    message.msg_iov = parts;
-    message.msg_iovlen = static_cast<std::size_t>(count);
-    const ssize_t sent = sendmsg(fd, &message, MSG_NOSIGNAL);
+    const ssize_t sent = sendParts(fd, parts, count);
     if (sent < 0) {
       if (errno == EINTR) continue;
       if (errno != EAGAIN && errno != EWOULDBLOCK) return Sent::failed;

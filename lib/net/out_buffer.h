@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <string_view>
 
@@ -22,9 +23,20 @@ class OutBuffer {
   std::size_t footprint() const { return (block_ ? Loop::kBlockSize : 0) + spill_.size(); }  ///< bytes held, sent ones included
   void clear();
 
-  void append(std::string_view data);
+  void append(std::string_view data) {
+    if (data.empty()) return;
+    if (char* to = room(data.size())) {
+      std::memcpy(to, data.data(), data.size());
+      used(data.size());
+    } else {
+      appendSlowly(data);
+    }
+  }
   void append(char c) { append(std::string_view(&c, 1)); }
   void appendNumber(std::uint64_t value, int base = 10);
+  /// Where the next `size` bytes may be written, to be told by used(); nullptr: use append().
+  char* room(std::size_t size) { return block_ && spill_.empty() && size <= Loop::kBlockSize - end_ ? block_ + end_ : nullptr; }
+  void used(std::size_t size) { end_ += size; }
 
   enum class Sent { all, blocked, failed };
   /// Sends what is there. `total` grows by what the kernel took.
@@ -33,12 +45,16 @@ class OutBuffer {
   Sent sendThrough(int fd, std::string_view data, std::uint64_t& total);
 
  private:
+  void appendSlowly(std::string_view data);
+
   Loop& loop_;
   char* block_ = nullptr;
   std::size_t begin_ = 0, end_ = 0;  // of the block, sent before the spill
   std::string spill_;
   std::size_t spillBegin_ = 0;
 };
+
+constexpr std::size_t kSparingHighWater = 4 * 1024;  ///< unsent bytes of a connection while memory is short
 
 /// How much one connection may do in one turn of the loop, so that a fast one does not keep the others and the timers
 /// waiting: 64 steps, of at most a block or a request each.

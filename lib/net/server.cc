@@ -8,7 +8,9 @@
 #include <cerrno>
 #include <charconv>
 #include <ctime>
+#include <utility>
 
+#include "net/http2_server.h"
 #include "net/server_connection.h"
 
 namespace pilotlight::net {
@@ -34,6 +36,12 @@ class Server::Listener final : public Pollable {
   }
   ~Listener() {
     if (!resume_.armed()) server_.loop.remove(fd_.get(), *this);
+  }
+
+  void pause(bool on) {
+    resume_.cancel();
+    server_.loop.remove(fd_.get(), *this);
+    if (!on) watch();
   }
 
   void onReady(std::uint32_t) override {
@@ -72,7 +80,15 @@ void Server::Impl::accepted(Fd fd, const sockaddr* peer) {
   reference.begin();
 }
 
-void Server::Impl::closed(Connection& connection) {
+void Server::Impl::becomeHttp2(Connection& connection, Fd fd, std::string_view received) {
+  auto next = std::make_unique<Http2Connection>(*this, std::move(fd), connection.peer(), connection.index);
+  Http2Connection& reference = *next;
+  std::unique_ptr<Peer> before = std::exchange(connections[connection.index], std::move(next));
+  reference.begin(received);
+  loop.destroyLater(std::move(before));  // `received` is in its buffer
+}
+
+void Server::Impl::closed(Peer& connection) {
   const std::size_t index = connection.index;
   auto dead = std::move(connections[index]);
   if (index + 1 != connections.size()) {
@@ -126,6 +142,11 @@ void Server::drain(std::function<void()> done) {
     impl_->loop.post(std::move(impl_->drained));
     impl_->drained = nullptr;
   }
+}
+
+void Server::spareMemory(bool on) {
+  impl_->options.highWater = on ? std::min(kSparingHighWater, impl_->usualHighWater) : impl_->usualHighWater;
+  for (const auto& listener : impl_->listeners) listener->pause(on);
 }
 
 std::size_t Server::connections() const {

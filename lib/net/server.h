@@ -1,8 +1,10 @@
-// An HTTP/1.1 server on one loop, streaming both ways.
+// An HTTP server on one loop, streaming both ways: HTTP/1.1, and HTTP/2 without TLS from clients that begin with its preface
+// (RFC 9113 3.3).
 //
-// A connection carries one Exchange at a time; pipelined requests wait their turn in the connection's buffer. Per request
-// nothing is allocated by the server itself. Back-pressure: while the body is paused the socket is not read; write() says
-// when the client is slower than the handler. Bounds: head size, header count, idle and head time.
+// An HTTP/1.1 connection carries one Exchange at a time; pipelined requests wait their turn in the connection's buffer, and
+// per request nothing is allocated by the server itself. An HTTP/2 connection carries one Exchange per stream. Back-pressure:
+// while the body is paused no more of it is taken; write() says when the client is slower than the handler. Bounds: head size,
+// header count, streams, idle and head time.
 // Thread-safety: loop thread only.
 #pragma once
 
@@ -39,11 +41,16 @@ class ExchangeHandler {
 };
 
 struct ResponseBody {
-  BodyKind kind = BodyKind::none;  ///< none, length, or chunked (framed by the server; close-delimited for HTTP/1.0)
+  /// none, length, chunked (any length; framed by the server, close-delimited for HTTP/1.0), or, with status 101, tunnel.
+  BodyKind kind = BodyKind::none;
   std::uint64_t length = 0;
 };
 
 /// One request and its response. Views of head() stay valid until onEnd().
+///
+/// Tunnels: after sendHead(101, …, {BodyKind::tunnel}) to a request whose head().upgrade is not empty, onBody() and write()
+/// carry raw bytes, onBodyEnd() says once more that the client has closed its direction and finish() closes ours; the exchange ends when
+/// both are closed.
 class Exchange {
  public:
   virtual const RequestHead& head() const = 0;
@@ -55,15 +62,21 @@ class Exchange {
   virtual void pauseBody() = 0;
   virtual void resumeBody() = 0;
   virtual bool bodyComplete() const = 0;
+  /// Trailer fields of the request; complete from onBodyEnd() on.
+  virtual std::span<const Header> trailers() const = 0;
 
   /// 100 Continue if the client expects it; call once the request will be read.
   virtual void sendContinue() = 0;
+  /// An interim answer (1xx but 100 and 101) before the head; dropped for clients of HTTP/1.0.
+  virtual void sendInterim(int status, std::span<const Header> headers) = 0;
   /// Framing fields (Content-Length, Transfer-Encoding, Connection) and Date are the server's own: leave them out.
   virtual void sendHead(int status, std::string_view reason, std::span<const Header> headers, ResponseBody body) = 0;
   /// False: more than the high-water mark is waiting; go on at onWritable().
   virtual bool write(std::string_view data) = 0;
   /// Ends the response; with BodyKind::length all bytes must have been written, else the connection is cut.
-  virtual void finish() = 0;
+  void finish() { finish({}); }
+  /// The same with trailer fields, which only BodyKind::chunked can carry: dropped otherwise.
+  virtual void finish(std::span<const Header> trailers) = 0;
   /// sendHead + write + finish.
   void respond(int status, std::string_view contentType, std::string_view body, std::span<const Header> extra = {});
   /// Cuts the connection, so that the client sees a broken response. onEnd(false) follows, possibly at once.
@@ -94,6 +107,8 @@ struct ServerOptions {
   std::chrono::milliseconds sendTimeout{std::chrono::seconds(60)};  ///< no progress in sending
   std::size_t maxConnections = 60000;
   std::size_t highWater = 64 * 1024;  ///< unsent bytes after which write() returns false
+  bool http2 = true;                  ///< take connections that begin with the preface of HTTP/2
+  std::uint32_t maxStreams = 256;     ///< at once on one HTTP/2 connection
 };
 
 class Server {
@@ -104,11 +119,15 @@ class Server {
   /// Closes the listeners and idle connections; connections close after their current response.
   /// `done` runs once when none is left.
   void drain(std::function<void()> done);
+  /// While memory is short: accepts nobody, and lets little of an answer wait for a client that is slow to read it.
+  void spareMemory(bool on);
   std::size_t connections() const;
-  std::size_t busy() const;  ///< connections with an open exchange
+  std::size_t busy() const;  ///< open exchanges
 
  private:
+  class Peer;
   class Connection;
+  class Http2Connection;
   class Listener;
   struct Impl;
   std::unique_ptr<Impl> impl_;

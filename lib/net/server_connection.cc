@@ -6,11 +6,15 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
+
+#include "net/http1_write.h"
 
 namespace pilotlight::net {
 
 namespace {
 
+constexpr std::string_view kHttp2Preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 constexpr std::size_t kDirectWrite = 8 * 1024;       // larger parts are not copied
 constexpr std::uint64_t kDiscardLimit = 256 * 1024;  // of an unread request body, to keep the connection
 constexpr std::chrono::seconds kDiscardTime{5};
@@ -19,7 +23,7 @@ constexpr std::chrono::seconds kLingerTime{2};
 }  // namespace
 
 Server::Connection::Connection(Server::Impl& server, Fd fd, Address peer, std::size_t place)
-    : index(place),
+    : Peer(place),
       server_(server),
       loop_(server.loop),
       fd_(std::move(fd)),
@@ -61,7 +65,8 @@ void Server::Connection::onReady(std::uint32_t events) {
   }
   // Nothing more will come from a client that has closed; one that waits for its answer does not close. While its body is
   // paused, what it may still have sent is not looked at: the request is of no use to it any more.
-  if (peerClosed_ && state_ == State::active && (bodyDone_ || bodyPaused_)) return close(false);
+  // A tunnel has two directions, each with an end of its own.
+  if (peerClosed_ && state_ == State::active && (tunnel() ? (events & EPOLLERR) != 0 : bodyDone_ || bodyPaused_)) return close(false);
   pump();
 }
 
@@ -126,27 +131,47 @@ bool Server::Connection::readInput() {
     if (toHead && inputEmpty()) keepInput();
     return false;
   }
-  close(false);
+  if (got == 0 && state_ == State::active && tunnel())
+    onClientEnd();
+  else
+    close(false);
   return false;
 }
 
 // --- request ---
 
+bool Server::Connection::isHttp2() {
+  if (!first_ || !server_.options.http2) return false;
+  const std::string_view data(in_ + inBegin_, inEnd_ - inBegin_);
+  if (data.size() >= kHttp2Preface.size()) first_ = false;
+  if (!kHttp2Preface.starts_with(data.substr(0, kHttp2Preface.size()))) return first_ = false;
+  if (data.size() < kHttp2Preface.size()) return true;
+  state_ = State::closed;
+  timer_.cancel();
+  resume_.cancel();
+  loop_.remove(fd_.get(), *this);
+  server_.becomeHttp2(*this, std::move(fd_), data);
+  return true;
+}
+
 void Server::Connection::parse() {
-  if (!head_) {
-    if (server_.spareHeads.empty()) {
-      head_ = std::make_unique<RequestHead>();
+  if (isHttp2()) return;
+  if (!incoming_) {
+    if (server_.spare.empty()) {
+      incoming_ = std::make_unique<Incoming>();
     } else {
-      head_ = std::move(server_.spareHeads.back());
-      server_.spareHeads.pop_back();
+      incoming_ = std::move(server_.spare.back());
+      server_.spare.pop_back();
     }
   }
   int status = 400;
-  switch (parseRequestHead({in_ + inBegin_, inEnd_ - inBegin_}, server_.options.head, *head_, status)) {
+  const std::string_view data(in_ + inBegin_, inEnd_ - inBegin_);
+  switch (parseRequestHead(data, server_.options.head, incoming_->head, status, std::exchange(headSeen_, data.size()))) {
     case Parse::bad:
       return refuse(status);
     case Parse::done:
-      inBegin_ += head_->size;
+      headSeen_ = 0;
+      inBegin_ += incoming_->head.size;
       return startExchange();
     case Parse::more:
       if (inEnd_ == Loop::kBlockSize) {
@@ -164,16 +189,18 @@ void Server::Connection::startExchange() {
   state_ = State::active;
   started_ = loop_.now();
   deadline_ = Clock::time_point::max();
-  decoder_.reset();
-  bodyLeft_ = head_->length;
-  bodyDone_ = head_->body == BodyKind::none;
+  incoming_->decoder.reset();
+  incoming_->trailers.reset();
+  bodyLeft_ = incoming_->head.length;
+  bodyDone_ = incoming_->head.body == BodyKind::none;
   bodyPaused_ = continueSent_ = headSent_ = finished_ = closeAfter_ = wantWritable_ = false;
   requestBytes_ = responseBytes_ = 0;
   response_ = {};
-  headRequest_ = head_->method == "HEAD";
-  keepAlive_ = head_->keepAlive && !server_.draining;
+  headRequest_ = incoming_->head.method == "HEAD";
+  keepAlive_ = incoming_->head.keepAlive && !server_.draining;
+  const bool bodiless = bodyDone_;  // also when the answer opens a tunnel
   handler_ = server_.application.onRequest(*this);
-  if (state_ == State::active && handler_ && bodyDone_ && !finished_) handler_->onBodyEnd(*this);
+  if (state_ == State::active && handler_ && bodiless && !finished_) handler_->onBodyEnd(*this);
 }
 
 void Server::Connection::feedBody() {
@@ -183,29 +210,50 @@ void Server::Connection::feedBody() {
       fromHeadBlock ? std::string_view(in_ + inBegin_, inEnd_ - inBegin_) : std::string_view(body_ + bodyBegin_, bodyEnd_ - bodyBegin_);
   std::string_view part;
   bool done = false;
-  if (head_->body == BodyKind::length) {
+  if (tunnel()) {
+    part = data;
+    begin += part.size();
+  } else if (incoming_->head.body == BodyKind::length) {
     part = data.substr(0, static_cast<std::size_t>(std::min<std::uint64_t>(bodyLeft_, data.size())));
     begin += part.size();
     bodyLeft_ -= part.size();
     done = bodyLeft_ == 0;
   } else {
-    const ChunkedDecoder::Step step = decoder_.feed(data);
+    const ChunkedDecoder::Step step = incoming_->decoder.feed(data);
     begin += step.consumed;
-    if (step.state == Parse::bad) {
-      if (state_ == State::active && !headSent_) {
-        endExchange(false);
-        return refuse(400);
-      }
-      return close(false);
-    }
+    if (step.state == Parse::bad) return badBody();
     part = step.data;
     done = step.state == Parse::done;
+    if (done && !incoming_->decoder.trailerText().empty()) {
+      incoming_->trailers = std::make_unique<Headers>();
+      if (!parseTrailers(incoming_->decoder.trailerText(), *incoming_->trailers)) return badBody();
+    }
   }
   requestBytes_ += part.size();
-  if (!part.empty() && handler_ && !finished_) handler_->onBody(*this, part);
+  if (!part.empty() && handler_ && (!finished_ || tunnel())) handler_->onBody(*this, part);
   if (!done || state_ == State::closed) return;
   bodyDone_ = true;
   if (handler_ && !finished_) handler_->onBodyEnd(*this);
+}
+
+void Server::Connection::badBody() {
+  if (state_ == State::active && !headSent_) {
+    endExchange(false);
+    return refuse(400);
+  }
+  close(false);
+}
+
+void Server::Connection::onClientEnd() {
+  readable_ = false;
+  bodyDone_ = true;
+  if (handler_) handler_->onBodyEnd(*this);
+  if (state_ == State::active && finished_) loop_.flushSoon(*this);  // what is left to send goes first
+}
+
+std::span<const Header> Server::Connection::trailers() const {
+  if (!incoming_->trailers) return {};
+  return *incoming_->trailers;
 }
 
 void Server::Connection::resumeBody() {
@@ -215,7 +263,7 @@ void Server::Connection::resumeBody() {
 }
 
 void Server::Connection::sendContinue() {
-  if (!head_->expectContinue || continueSent_ || headSent_ || requestBytes_ > 0) return;
+  if (!incoming_->head.expectContinue || continueSent_ || headSent_ || requestBytes_ > 0) return;
   continueSent_ = true;
   out_.append("HTTP/1.1 100 Continue\r\n\r\n");
   loop_.flushSoon(*this);
@@ -232,6 +280,30 @@ void Server::Connection::refuse(int status) {
 
 // --- response ---
 
+void Server::Connection::sendInterim(int status, std::span<const Header> headers) {
+  if (state_ != State::active || headSent_ || incoming_->head.minor == 0) return;
+  out_.append("HTTP/1.1 ");
+  out_.appendNumber(static_cast<std::uint64_t>(status));
+  out_.append(' ');
+  out_.append(reasonPhrase(status));
+  out_.append("\r\n");
+  writeFields(out_, headers);
+  out_.append("\r\n");
+  loop_.flushSoon(*this);
+}
+
+bool Server::Connection::openTunnel() {
+  if (incoming_->head.upgrade.empty()) return false;
+  out_.append("Connection: Upgrade\r\nUpgrade: ");
+  out_.append(incoming_->head.upgrade);
+  out_.append("\r\n\r\n");
+  keepAlive_ = false;
+  bodyDone_ = false;
+  loop_.flushSoon(*this);
+  loop_.arm(resume_, loop_.now());  // what has come already
+  return true;
+}
+
 void Server::Connection::sendHead(int status, std::string_view reason, std::span<const Header> headers, ResponseBody body) {
   if (state_ != State::active || headSent_) return;
   headSent_ = true;
@@ -241,21 +313,19 @@ void Server::Connection::sendHead(int status, std::string_view reason, std::span
   out_.append(' ');
   out_.append(reason);
   out_.append("\r\n");
-  bool hasDate = false;
-  for (const Header& field : headers) {
-    out_.append(field.name);
-    out_.append(": ");
-    out_.append(field.value);
-    out_.append("\r\n");
-    if (field.name.size() == 4 && equalsIgnoreCase(field.name, "date")) hasDate = true;
+  writeFields(out_, headers);
+  if (tunnel()) {
+    if (!openTunnel()) close(false);  // nobody asked for one
+    return;
   }
-  if (!hasDate) {
+  const auto isDate = [](const Header& field) { return field.name.size() == 4 && equalsIgnoreCase(field.name, "date"); };
+  if (std::ranges::none_of(headers, isDate)) {
     out_.append("Date: ");
     out_.append(server_.dateNow());
     out_.append("\r\n");
   }
   const bool bodiless = status == 204 || status == 304 || status < 200;
-  if (body.kind == BodyKind::chunked && head_->minor == 0) {
+  if (body.kind == BodyKind::chunked && incoming_->head.minor == 0) {
     response_.kind = BodyKind::untilClose;
     closeAfter_ = true;
   } else if (body.kind == BodyKind::chunked) {
@@ -268,7 +338,7 @@ void Server::Connection::sendHead(int status, std::string_view reason, std::span
   if (closeAfter_ || server_.draining) keepAlive_ = false;
   if (!keepAlive_)
     out_.append("Connection: close\r\n");
-  else if (head_->minor == 0)
+  else if (incoming_->head.minor == 0)
     out_.append("Connection: keep-alive\r\n");
   out_.append("\r\n");
   if (headRequest_ || bodiless) response_ = {};
@@ -305,10 +375,14 @@ bool Server::Connection::write(std::string_view data) {
   return false;
 }
 
-void Server::Connection::finish() {
+void Server::Connection::finish(std::span<const Header> trailers) {
   if (state_ != State::active || finished_) return;
   if (response_.kind == BodyKind::length && responseBytes_ != response_.length) return close(false);
-  if (response_.kind == BodyKind::chunked) out_.append("0\r\n\r\n");
+  if (response_.kind == BodyKind::chunked) {
+    out_.append("0\r\n");
+    writeFields(out_, trailers);
+    out_.append("\r\n");
+  }
   finished_ = true;
   loop_.flushSoon(*this);
 }
@@ -316,7 +390,7 @@ void Server::Connection::finish() {
 void Server::Connection::abort() {
   // What was written before is the client's; only the end is missing.
   if (state_ == State::active && !out_.empty() && writable_) out_.flush(fd_.get(), wireBytes_);
-  if (state_ == State::active && headSent_ && response_.kind == BodyKind::untilClose) {
+  if (state_ == State::active && headSent_ && (response_.kind == BodyKind::untilClose || tunnel())) {
     // An orderly end would say that the answer is whole: a reset says that it is not.
     const struct linger reset{1, 0};
     setsockopt(fd_.get(), SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
@@ -336,14 +410,21 @@ void Server::Connection::flush() {
   if (!out_.empty() && deadline_ == Clock::time_point::max()) setDeadline(loop_.now() + server_.options.sendTimeout);
   if (state_ != State::active) return;
   if (finished_) {
-    if (!out_.empty()) return;
-    endExchange(true);
-    afterAnswer();
-    pump();
+    if (out_.empty()) flushFinished();
   } else if (wantWritable_ && out_.size() < server_.options.highWater / 2) {
     wantWritable_ = false;
     if (handler_) handler_->onWritable(*this);
   }
+}
+
+void Server::Connection::flushFinished() {
+  if (tunnel() && !bodyDone_) {  // the other direction is still open
+    shutdown(fd_.get(), SHUT_WR);
+    return;
+  }
+  endExchange(true);
+  afterAnswer();
+  pump();
 }
 
 // --- ends ---
@@ -388,8 +469,8 @@ void Server::Connection::keepInput() {
   loop_.giveBlock(in_);
   in_ = nullptr;
   inBegin_ = inEnd_ = 0;
-  if (head_ && server_.spareHeads.size() < 64) server_.spareHeads.push_back(std::move(head_));
-  head_.reset();
+  if (incoming_ && server_.spare.size() < 64) server_.spare.push_back(std::move(incoming_));
+  incoming_.reset();
   setDeadline(loop_.now() + server_.options.idleTimeout);
 }
 

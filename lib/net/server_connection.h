@@ -8,46 +8,71 @@
 
 namespace pilotlight::net {
 
+class Http2Stream;
+
+/// What a connection needs while it reads a request; idle ones have none.
+struct Incoming {
+  RequestHead head;
+  ChunkedDecoder decoder;
+  std::unique_ptr<Headers> trailers;  // rare
+};
+
 struct Server::Impl {
   Loop& loop;
   Application& application;
   ServerOptions options;
   std::vector<std::unique_ptr<Listener>> listeners;
-  std::vector<std::unique_ptr<Connection>> connections;
-  std::vector<std::unique_ptr<RequestHead>> spareHeads;
+  std::vector<std::unique_ptr<Peer>> connections;
+  std::vector<std::unique_ptr<Incoming>> spare;
   std::size_t busy = 0;
   bool draining = false;
   std::function<void()> drained;
   time_t dateSecond = 0;
   std::string date;
+  std::size_t usualHighWater = options.highWater;  // when memory is not short
+  std::vector<std::unique_ptr<Http2Stream>> spareStreams{};  // of HTTP/2
 
   void accepted(Fd fd, const sockaddr* peer);
-  void closed(Connection& connection);
+  void closed(Peer& connection);
+  /// The same connection goes on with another protocol: `received` has been read already.
+  void becomeHttp2(Connection& connection, Fd fd, std::string_view received);
   std::string_view dateNow();
 };
 
-class Server::Connection final : public Exchange, public Pollable, public Flusher {
+/// A connection of any protocol, as the server sees it.
+class Server::Peer {
+ public:
+  explicit Peer(std::size_t place) : index(place) {}
+  virtual ~Peer() = default;
+  std::size_t index;         // in server.connections
+  virtual void drain() = 0;  ///< ends when its open exchanges have
+  virtual void cut() = 0;    ///< ends now
+};
+
+class Server::Connection final : public Server::Peer, public Exchange, public Pollable, public Flusher {
  public:
   Connection(Server::Impl& server, Fd fd, Address peer, std::size_t index);
-  ~Connection();
+  ~Connection() override;
 
-  std::size_t index;  // in server.connections
   void begin();
-  void drain();
-  void cut() { close(false); }
+  void drain() override;
+  void cut() override { close(false); }
 
   // Exchange
-  const RequestHead& head() const override { return *head_; }
+  const RequestHead& head() const override { return incoming_->head; }
   const Address& peer() const override { return peer_; }
   Loop& loop() override { return loop_; }
   Clock::time_point started() const override { return started_; }
   void pauseBody() override { bodyPaused_ = true; }
   void resumeBody() override;
   bool bodyComplete() const override { return bodyDone_; }
+  std::span<const Header> trailers() const override;
   void sendContinue() override;
+  void sendInterim(int status, std::span<const Header> headers) override;
   void sendHead(int status, std::string_view reason, std::span<const Header> headers, ResponseBody body) override;
   bool write(std::string_view data) override;
-  void finish() override;
+  using Exchange::finish;
+  void finish(std::span<const Header> trailers) override;
   void abort() override;
   void closeAfter() override { closeAfter_ = true; }
   bool headSent() const override { return headSent_; }
@@ -70,8 +95,13 @@ class Server::Connection final : public Exchange, public Pollable, public Flushe
   void pump();       // reads and acts on what is there
   bool readInput();  // false: nothing more now
   void parse();
+  bool isHttp2();  // true: it is, or may still become, HTTP/2
   void startExchange();
   void feedBody();
+  void onClientEnd();  // EOF
+  void badBody();
+  bool openTunnel();
+  void flushFinished();
   void endExchange(bool complete);
   void afterAnswer();
   void keepInput();
@@ -80,6 +110,7 @@ class Server::Connection final : public Exchange, public Pollable, public Flushe
   void close(bool complete);
   void setDeadline(Clock::time_point due);
   void onDeadline();
+  bool tunnel() const { return response_.kind == BodyKind::tunnel; }
   bool inputEmpty() const { return inBegin_ == inEnd_ && bodyBegin_ == bodyEnd_; }
 
   Server::Impl& server_;
@@ -90,17 +121,18 @@ class Server::Connection final : public Exchange, public Pollable, public Flushe
   bool readable_ = true, writable_ = true;  // as far as known
   bool peerClosed_ = false;
   bool pumping_ = false;
+  bool first_ = true;  // no request was read yet: it may turn out to be HTTP/2
 
   // Input: in_ holds the head (kept until the exchange ends) and what came with it; body_ what came later.
   char* in_ = nullptr;
   std::size_t inBegin_ = 0, inEnd_ = 0;
+  std::size_t headSeen_ = 0;  // of an incomplete head, read before
   char* body_ = nullptr;
   std::size_t bodyBegin_ = 0, bodyEnd_ = 0;
 
-  std::unique_ptr<RequestHead> head_;
+  std::unique_ptr<Incoming> incoming_;
   ExchangeHandler* handler_ = nullptr;
   Clock::time_point started_{};
-  ChunkedDecoder decoder_;
   std::uint64_t bodyLeft_ = 0;
   bool bodyPaused_ = false, bodyDone_ = true;
   bool continueSent_ = false;

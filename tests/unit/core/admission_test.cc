@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <random>
+#include <vector>
 
 namespace pilotlight::core {
 namespace {
@@ -19,34 +21,34 @@ Replica replica(std::int64_t version, int limit) {
 
 TEST(Admission, TakesTheLeastLoadedInProportionToItsLimit) {
   Admission admission;
-  admission.configure({10, 1000, {{1, 100}}});
+  EXPECT_FALSE(admission.configure({10, 1000, {{1, 100}}}));
   Replica small = replica(1, 2), large = replica(1, 8);
   admission.add(small);
   admission.add(large);
-  for (int i = 0; i < 5; ++i) ASSERT_NE(admission.tryTake(t0), nullptr);
+  for (int i = 0; i < 5; ++i) ASSERT_NE(admission.tryTake(t0).replica, nullptr);
   EXPECT_EQ(small.inFlight, 1);
   EXPECT_EQ(large.inFlight, 4);
-  for (int i = 0; i < 5; ++i) ASSERT_NE(admission.tryTake(t0), nullptr);
-  EXPECT_EQ(admission.tryTake(t0), nullptr);
+  for (int i = 0; i < 5; ++i) ASSERT_NE(admission.tryTake(t0).replica, nullptr);
+  EXPECT_EQ(admission.tryTake(t0).replica, nullptr);
   EXPECT_EQ(small.inFlight, 2);
   EXPECT_EQ(large.inFlight, 8);
 }
 
 TEST(Admission, KeepsTheOrderOfTheQueueAndLetsNobodyOvertake) {
   Admission admission;
-  admission.configure({10, 1000, {{1, 100}}});
+  EXPECT_FALSE(admission.configure({10, 1000, {{1, 100}}}));
   Replica one = replica(1, 1);
   admission.add(one);
-  ASSERT_EQ(admission.tryTake(t0), &one);
+  ASSERT_EQ(admission.tryTake(t0).replica, &one);
   Waiter a, b, retried;
   EXPECT_EQ(admission.join(a, t0), Admission::Join::queued);
   EXPECT_EQ(admission.join(b, t0), Admission::Join::queued);
   EXPECT_EQ(admission.join(retried, t0, true), Admission::Join::queued);
   EXPECT_EQ(admission.next(t0).waiter, nullptr);
-  admission.release(one, t0);
-  EXPECT_EQ(admission.tryTake(t0), nullptr) << "a newcomer overtook";
+  EXPECT_FALSE(admission.release(one, t0));
+  EXPECT_EQ(admission.tryTake(t0).replica, nullptr) << "a newcomer overtook";
   EXPECT_EQ(admission.next(t0).waiter, &retried);
-  admission.release(one, t0);
+  EXPECT_FALSE(admission.release(one, t0));
   EXPECT_EQ(admission.next(t0).waiter, &a);
   admission.leave(b, t0);
   EXPECT_EQ(admission.queued(), 0);
@@ -54,7 +56,7 @@ TEST(Admission, KeepsTheOrderOfTheQueueAndLetsNobodyOvertake) {
 
 TEST(Admission, BoundsTheQueueInEntriesAndBytes) {
   Admission admission;
-  admission.configure({2, 100, {{1, 100}}});
+  EXPECT_FALSE(admission.configure({2, 100, {{1, 100}}}));
   Waiter a, b, c, large;
   a.bytes = b.bytes = c.bytes = 10;
   large.bytes = 95;
@@ -71,53 +73,149 @@ TEST(Admission, BoundsTheQueueInEntriesAndBytes) {
 
 TEST(Admission, SpreadsVersionsByWeightExactly) {
   Admission admission;
-  admission.configure({0, 0, {{1, 95}, {2, 5}}});
+  EXPECT_FALSE(admission.configure({0, 0, {{1, 95}, {2, 5}}}));
   Replica stable = replica(1, 1000), canary = replica(2, 1000);
   admission.add(stable);
   admission.add(canary);
   int toCanary = 0;
   for (int i = 0; i < 1000; ++i) {
-    Replica* taken = admission.tryTake(t0);
+    Replica* taken = admission.tryTake(t0).replica;
     ASSERT_NE(taken, nullptr);
     toCanary += taken == &canary;
-    admission.release(*taken, t0);
+    EXPECT_FALSE(admission.release(*taken, t0));
   }
   EXPECT_EQ(toCanary, 50);
 }
 
 TEST(Admission, GivesNothingToAVersionWithoutWeightOrARemovedReplica) {
   Admission admission;
-  admission.configure({0, 0, {{1, 100}, {2, 0}}});
+  EXPECT_FALSE(admission.configure({0, 0, {{1, 100}, {2, 0}}}));
   Replica other = replica(2, 1), gone = replica(1, 1);
   admission.add(other);
   admission.add(gone);
   admission.remove(gone);
-  EXPECT_EQ(admission.tryTake(t0), nullptr);
-  admission.configure({0, 0, {{1, 0}, {2, 100}}});
-  EXPECT_EQ(admission.tryTake(t0), &other);
+  EXPECT_EQ(admission.tryTake(t0).replica, nullptr);
+  EXPECT_FALSE(admission.configure({0, 0, {{1, 0}, {2, 100}}}));
+  EXPECT_EQ(admission.tryTake(t0).replica, &other);
 }
 
 TEST(Admission, AvoidsAReplicaUnlessItIsTheOnlyOne) {
   Admission admission;
-  admission.configure({0, 0, {{1, 100}}});
+  EXPECT_FALSE(admission.configure({0, 0, {{1, 100}}}));
   Replica a = replica(1, 5), b = replica(1, 5);
   admission.add(a);
-  EXPECT_EQ(admission.tryTake(t0, &a), &a);
+  EXPECT_EQ(admission.tryTake(t0, &a).replica, &a);
   admission.add(b);
-  for (int i = 0; i < 4; ++i) EXPECT_EQ(admission.tryTake(t0, &a), &b);
+  for (int i = 0; i < 4; ++i) EXPECT_EQ(admission.tryTake(t0, &a).replica, &b);
+}
+
+TEST(Admission, TiesGoAroundWithinAVersion) {
+  Admission admission;
+  EXPECT_FALSE(admission.configure({0, 0, {{1, 50}, {2, 50}}}));
+  std::vector<Replica> replicas(6, replica(1, 1));
+  for (std::size_t i = 0; i < replicas.size(); ++i) {
+    replicas[i].version = 1 + static_cast<std::int64_t>(i) % 2;
+    admission.add(replicas[i]);
+  }
+  std::vector<Replica*> seen;
+  for (int i = 0; i < 6; ++i) {
+    seen.push_back(admission.tryTake(t0).replica);
+    ASSERT_NE(seen.back(), nullptr);
+    EXPECT_FALSE(admission.release(*seen.back(), t0));
+  }
+  std::ranges::sort(seen);
+  EXPECT_EQ(std::ranges::adjacent_find(seen), seen.end()) << "one replica had two turns before another had one";
+}
+
+TEST(Admission, KeepsTheTurnsOfVersionsWhenTheRouteChanges) {
+  Admission admission;
+  EXPECT_FALSE(admission.configure({0, 0, {{1, 50}, {2, 50}}}));
+  Replica one = replica(1, 10), two = replica(2, 10);
+  admission.add(one);
+  admission.add(two);
+  EXPECT_EQ(admission.tryTake(t0).replica, &one);
+  EXPECT_FALSE(admission.configure({5, 5, {{1, 50}, {2, 50}}}));
+  EXPECT_EQ(admission.tryTake(t0).replica, &two);
+}
+
+TEST(Admission, NeverHasMoreAtOnceThanIsReserved) {
+  Admission admission;
+  EXPECT_FALSE(admission.configure({10, 1000, {{1, 100}}, 2}));
+  Replica one = replica(1, 10);
+  admission.add(one);
+  ASSERT_EQ(admission.tryTake(t0).replica, &one);
+  ASSERT_EQ(admission.tryTake(t0).replica, &one);
+  EXPECT_EQ(admission.tryTake(t0).replica, nullptr);
+  Waiter waiter;
+  EXPECT_EQ(admission.join(waiter, t0), Admission::Join::queued);
+  EXPECT_EQ(admission.next(t0).waiter, nullptr);
+  EXPECT_FALSE(admission.release(one, t0));
+  EXPECT_EQ(admission.next(t0).waiter, &waiter);
+}
+
+TEST(Admission, RefusesEverythingWhenNothingIsReserved) {
+  Admission admission;
+  EXPECT_FALSE(admission.configure({10, 1000, {{1, 100}}, 0}));
+  Replica one = replica(1, 10);
+  admission.add(one);
+  EXPECT_EQ(admission.tryTake(t0).replica, nullptr);
+  Waiter waiter;
+  EXPECT_EQ(admission.join(waiter, t0), Admission::Join::tooManyRequests);
+}
+
+TEST(Admission, TakesASharedSlotWithEachReplicasAndSaysWhenOnlyThatIsMissing) {
+  SharedSlots slots;
+  slots.setLimit(1);
+  Admission admission;
+  EXPECT_FALSE(admission.configure({.queueRequests = 10, .queueBytes = 10, .versions = {{1, 100}}, .shared = &slots}));
+  EXPECT_FALSE(admission.tryTake(t0).poolFull) << "there is no replica";
+  EXPECT_EQ(slots.taken(), 0);
+  Replica one = replica(1, 2);
+  admission.add(one);
+  ASSERT_EQ(admission.tryTake(t0).replica, &one);
+  EXPECT_EQ(slots.taken(), 1);
+  EXPECT_TRUE(admission.tryTake(t0).poolFull);
+  Waiter waiter;
+  EXPECT_EQ(admission.join(waiter, t0), Admission::Join::queued);
+  EXPECT_TRUE(admission.next(t0).poolFull);
+  EXPECT_FALSE(admission.release(one, t0)) << "nobody has said that he waits";
+  EXPECT_EQ(slots.taken(), 0);
+  ASSERT_TRUE(slots.takeForLine());
+  EXPECT_EQ(admission.next(t0, Admission::SharedSlot::given).waiter, &waiter);
+  EXPECT_EQ(slots.taken(), 1);
+}
+
+TEST(Admission, TakesWhatRunsAlongWhenItJoinsOrLeavesThePool) {
+  SharedSlots slots;
+  slots.setLimit(10);
+  Admission admission;
+  const AdmissionSettings shares{.queueRequests = 10, .queueBytes = 10, .versions = {{1, 100}}, .shared = &slots};
+  const AdmissionSettings reserves{.queueRequests = 10, .queueBytes = 10, .versions = {{1, 100}}, .atMost = 5};
+  EXPECT_FALSE(admission.configure(shares));
+  Replica one = replica(1, 10);
+  admission.add(one);
+  for (int i = 0; i < 3; ++i) ASSERT_NE(admission.tryTake(t0).replica, nullptr);
+  EXPECT_EQ(slots.taken(), 3);
+  slots.announce();
+  EXPECT_TRUE(admission.configure(reserves)) << "slots came back while somebody waits";
+  EXPECT_EQ(slots.taken(), 0);
+  EXPECT_FALSE(admission.configure(shares));
+  EXPECT_EQ(slots.taken(), 3);
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(admission.release(one, t0));
+  EXPECT_EQ(slots.taken(), 0);
 }
 
 TEST(Admission, MetersConcurrencyExactly) {
   Admission admission;
-  admission.configure({10, 1000, {{1, 100}}});
+  EXPECT_FALSE(admission.configure({10, 1000, {{1, 100}}}));
   Replica one = replica(1, 1);
   admission.add(one);
   EXPECT_EQ(admission.lastActive(t0), TimePoint{});
-  admission.tryTake(t0);  // 1 from 0
+  ASSERT_NE(admission.tryTake(t0).replica, nullptr);  // 1 from 0
   Waiter waiter;
-  admission.join(waiter, t0 + milliseconds(100));   // 2 from 100
-  admission.leave(waiter, t0 + milliseconds(150));  // 1 from 150
-  admission.release(one, t0 + milliseconds(400));   // 0 from 400
+  admission.join(waiter, t0 + milliseconds(100));                // 2 from 100
+  admission.leave(waiter, t0 + milliseconds(150));               // 1 from 150
+  EXPECT_FALSE(admission.release(one, t0 + milliseconds(400)));  // 0 from 400
   EXPECT_EQ(admission.concurrencyMillis(t0 + milliseconds(1000)), 100 + 2 * 50 + 250);
   EXPECT_EQ(admission.lastActive(t0 + milliseconds(1000)), t0 + milliseconds(400));
 }
@@ -126,7 +224,7 @@ TEST(Admission, HoldsItsInvariantsUnderRandomUse) {
   std::mt19937 random(1);
   for (int round = 0; round < 50; ++round) {
     Admission admission;
-    admission.configure({8, 1000, {{1, 60}, {2, 40}}});
+    EXPECT_FALSE(admission.configure({8, 1000, {{1, 60}, {2, 40}}}));
     std::vector<Replica> replicas;
     for (int i = 0; i < 4; ++i) replicas.push_back(replica(1 + i % 2, 1 + i));
     std::vector<Waiter> waiters(12);
@@ -142,11 +240,11 @@ TEST(Admission, HoldsItsInvariantsUnderRandomUse) {
           admission.remove(replicas[random() % 4]);
           break;
         case 2:
-          if (Replica* taken = admission.tryTake(now)) held.push_back(taken);
+          if (Replica* taken = admission.tryTake(now).replica) held.push_back(taken);
           break;
         case 3:
           if (!held.empty()) {
-            admission.release(*held.back(), now);
+            EXPECT_FALSE(admission.release(*held.back(), now));
             held.pop_back();
           }
           break;

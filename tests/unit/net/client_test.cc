@@ -1,5 +1,10 @@
 #include "net/client.h"
 
+#include <linux/sockios.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+
 #include <atomic>
 
 #include "harness.h"
@@ -17,7 +22,7 @@ struct Collect final : ClientHandler {
   std::promise<void> done;
   void onHead(const ResponseHead& head) override { status = head.status; }
   void onBody(std::string_view part) override { body.append(part); }
-  void onEnd() override { done.set_value(); }
+  void onEnd(std::span<const Header>) override { done.set_value(); }
   void onFailure(ClientFailure why) override {
     failure = why;
     done.set_value();
@@ -207,7 +212,7 @@ struct Flood final : ClientHandler {
   }
   void onHead(const ResponseHead& head) override { status = head.status; }
   void onBody(std::string_view) override {}
-  void onEnd() override { done.set_value(status); }
+  void onEnd(std::span<const Header>) override { done.set_value(status); }
   void onFailure(ClientFailure) override { done.set_value(-1); }
 };
 
@@ -228,6 +233,50 @@ TEST_F(ClientTest, StreamsALargeBody) {
   ASSERT_EQ(future.wait_for(seconds(20)), std::future_status::ready);
   EXPECT_EQ(future.get(), 200);
   EXPECT_EQ(received, 32u << 20);
+}
+
+/// Runs something on a loop as an event of its own.
+class Trigger final : public Pollable {
+ public:
+  Trigger(Loop& loop, std::function<void()> run) : loop_(loop), run_(std::move(run)), fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+    loop_.add(fd_.get(), EPOLLIN | EPOLLET, *this);
+  }
+  ~Trigger() { loop_.remove(fd_.get(), *this); }
+  void pull() { EXPECT_EQ(eventfd_write(fd_.get(), 1), 0); }
+  void onReady(std::uint32_t) override { run_(); }
+
+ private:
+  Loop& loop_;
+  const std::function<void()> run_;
+  Fd fd_;
+};
+
+TEST_F(ClientTest, NeverTakesBytesThatCameBeforeTheRequestForItsAnswer) {
+  RawServer server;
+  Collect first;
+  get(server.address, first);
+  Fd peer = server.accept();
+  RawServer::readRequest(peer.get());
+  RawServer::say(peer.get(), "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n1");
+  ASSERT_TRUE(first.wait());
+
+  // The loop learns in one turn, and in this order, that there is a request to send and that bytes have come on the idle connection.
+  Collect second;
+  std::unique_ptr<Trigger> next;
+  thread.sync([&] {
+    next = std::make_unique<Trigger>(thread.loop, [&] {
+      const Header headers[] = {{"Host", "a"}};
+      pool->call(server.address, {"GET", "/second", headers}, second);
+    });
+    next->pull();
+    RawServer::say(peer.get(), "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nextra");
+    int unacknowledged = 1;
+    while (unacknowledged > 0) ASSERT_EQ(ioctl(peer.get(), SIOCOUTQ, &unacknowledged), 0);
+  });
+  ASSERT_TRUE(second.wait());
+  EXPECT_EQ(second.failure, ClientFailure::protocol);
+  EXPECT_EQ(second.body, "");
+  thread.sync([&] { next.reset(); });
 }
 
 }  // namespace

@@ -107,12 +107,15 @@ class TestApplication final : public Application {
   std::function<void(Exchange&, const std::string& body)> answer = [](Exchange& exchange, const std::string& body) {
     exchange.respond(200, "text/plain", std::string(exchange.head().method) + " " + std::string(exchange.head().target) + " " + body);
   };
-  std::function<bool(Exchange&)> onHead;  ///< true: answered there
+  std::function<bool(Exchange&)> onHead;                 ///< true: answered there
+  std::function<ExchangeHandler*(Exchange&)> takesOver;  ///< not null: it handles the request
   int requests = 0, completed = 0, broken = 0;
 
   ExchangeHandler* onRequest(Exchange& exchange) override {
     ++requests;
     if (onHead && onHead(exchange)) return nullptr;
+    if (takesOver)
+      if (ExchangeHandler* handler = takesOver(exchange)) return handler;
     exchange.sendContinue();
     return new Handler(*this);
   }

@@ -30,17 +30,23 @@ TEST(Loop, RunsPostedWorkInOrderFromAnyThread) {
 TEST(Loop, FiresTimersInOrderOfTheirTime) {
   Loop loop;
   std::vector<int> fired;
-  std::vector<std::unique_ptr<Timer>> timers;
   const auto start = Clock::now();
+  struct Delayed {
+    Delayed(int millis, std::function<void(int)> fire) : delay(millis), fired(std::move(fire)) {}
+    int delay;
+    std::function<void(int)> fired;
+    Timer timer{[this] { fired(delay); }};
+  };
+  std::vector<std::unique_ptr<Delayed>> timers;
   for (int delay : {5, 1, 4, 2, 3}) {
-    timers.push_back(std::make_unique<Timer>([&, delay] {
-      EXPECT_GE(Clock::now() - start, milliseconds(delay));
-      fired.push_back(delay);
+    timers.push_back(std::make_unique<Delayed>(delay, [&](int after) {
+      EXPECT_GE(Clock::now() - start, milliseconds(after));
+      fired.push_back(after);
       if (fired.size() == 4) loop.stop();
     }));
-    loop.arm(*timers.back(), start + milliseconds(delay));
+    loop.arm(timers.back()->timer, start + milliseconds(delay));
   }
-  timers[4]->cancel();
+  timers[4]->timer.cancel();
   loop.run();
   EXPECT_EQ(fired, (std::vector<int>{1, 2, 4, 5}));
 }

@@ -128,5 +128,15 @@ TEST(NativeTimeoutTest, AHandlerCanSeeThatNobodyWaits) {
   EXPECT_TRUE(eventually([&] { return shim.log().find("handler saw that nobody waits") != std::string::npos; }));
 }
 
+TEST(NativeTimeoutTest, WhoWritesToAClientThatDoesNotReadIsToldWhenItsTimeIsOver) {
+  Shim shim({"native", {library("native.so"), "flood"}, {{"PILOTLIGHT_TIMEOUT_MS", "50"}}});
+  ASSERT_TRUE(shim.waitReady()) << shim.log();
+  Connection connection = shim.connect();
+  connection.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+  EXPECT_TRUE(eventually([&] { return shim.log().find("nobody reads") != std::string::npos; }));
+  EXPECT_TRUE(eventually([&] { return shim.metric("in_flight") == 0; }));
+  EXPECT_EQ(connection.receive().status, 0) << "a broken answer";
+}
+
 }  // namespace
 }  // namespace pilotlight::shim::test

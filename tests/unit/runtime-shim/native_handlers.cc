@@ -4,7 +4,13 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include <condition_variable>
+#include <mutex>
 #include <stdexcept>
+
+static std::mutex mutex;
+static std::condition_variable changed;
+static bool released = false;
 
 PILOTLIGHT_INIT {
   context.log(pilotlight::Level::info, "init hook ran for " + std::string(context.function()));
@@ -21,6 +27,15 @@ PILOTLIGHT_HANDLER(handle) {
   if (path == "/throw") throw std::runtime_error("broken on purpose");
   if (path == "/abort") abort();
   if (path == "/sleep") usleep(static_cast<useconds_t>(std::stoi(request.queryValue("ms"))) * 1000);
+  if (path == "/wait") {
+    std::unique_lock lock(mutex);
+    changed.wait(lock, [] { return released; });
+  }
+  if (path == "/release") {
+    std::lock_guard lock(mutex);
+    released = true;
+    changed.notify_all();
+  }
   if (path == "/env") {
     const char* gateways = getenv("PILOTLIGHT_GATEWAYS");
     return pilotlight::Response::text(gateways ? gateways : "none");
@@ -47,6 +62,12 @@ PILOTLIGHT_STREAM_HANDLER(echo) {
 PILOTLIGHT_STREAM_HANDLER(half) {
   writer.write("the first half");
   throw std::runtime_error("no second half");
+}
+
+PILOTLIGHT_STREAM_HANDLER(flood) {  // until nobody reads any more
+  while (writer.write(std::string(10'000, 'f'))) {
+  }
+  request.log(pilotlight::Level::info, "nobody reads");
 }
 
 PILOTLIGHT_STREAM_HANDLER(stubborn) {  // notes when it is cancelled

@@ -68,6 +68,83 @@ TEST(NativeTest, BodiesStreamBothWays) {
   EXPECT_LT(std::stol(status.substr(status.find("VmHWM:") + 6)), 110 * 1024) << "KiB, of which the sanitizers take most";
 }
 
+TEST(NativeTest, ARequestAndItsAnswerStreamInTurn) {
+  Shim shim(native("echo"));
+  ASSERT_TRUE(shim.waitReady()) << shim.log();
+  Connection connection = shim.connect();
+  connection.send("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n");
+  for (const char* word : {"first", "other", "third"}) {
+    connection.send(std::string("5\r\n") + word + "\r\n");
+    EXPECT_TRUE(connection.receives(std::string(word) + "\r\n"));
+  }
+  connection.send("0\r\n\r\n");
+  EXPECT_EQ(connection.receive().body, "firstotherthird");
+}
+
+TEST(NativeTest, HandlersThatBlockHoldUpNobody) {
+  Shim shim(native("handle", {{"PILOTLIGHT_CONCURRENCY", "21"}}));
+  ASSERT_TRUE(shim.waitReady()) << shim.log();
+  std::vector<Connection> blocked;
+  for (int i = 0; i < 20; ++i) {
+    blocked.push_back(shim.connect());
+    blocked.back().send("GET /wait HTTP/1.1\r\nHost: x\r\n\r\n");
+  }
+  EXPECT_TRUE(eventually([&] { return shim.metric("in_flight") == 20; }));
+  Connection quick = shim.connect();
+  for (int i = 0; i < 200; ++i) ASSERT_EQ(quick.request("POST", "/", std::to_string(i)).body, std::to_string(i));
+  EXPECT_EQ(shim.get("/_pilotlight/healthz").status, 200);
+  EXPECT_EQ(quick.request("GET", "/release").status, 200);
+  for (Connection& connection : blocked) EXPECT_EQ(connection.receive().status, 200);
+}
+
+TEST(NativeTest, PipelinedRequestsAreAnsweredInTheirOrder) {
+  Shim shim(native());
+  ASSERT_TRUE(shim.waitReady()) << shim.log();
+  Connection connection = shim.connect();
+  std::string requests;
+  for (int i = 100; i < 400; ++i) requests += "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\n" + std::to_string(i);
+  connection.send(requests);
+  for (int i = 100; i < 400; ++i) ASSERT_EQ(connection.receive().body, std::to_string(i));
+}
+
+TEST(NativeTest, NothingOfOneRequestShowsInAnother) {
+  Shim shim(native());
+  ASSERT_TRUE(shim.waitReady()) << shim.log();
+  std::vector<std::thread> clients;
+  for (int client = 0; client < 4; ++client) {
+    clients.emplace_back([&, client] {
+      Connection connection = shim.connect();
+      for (int i = 0; i < 100; ++i) {
+        const std::string id = std::to_string(client) + "-" + std::to_string(i), fields = "X-Request-Id: " + id + "\r\n";
+        std::string body(static_cast<std::size_t>(i) * 200, static_cast<char>('a' + client));
+        Response put = connection.request("PUT", "/", body, fields);
+        ASSERT_EQ(put.status, 201);
+        ASSERT_EQ(put.body, body);
+        Response plain = connection.request("GET", "/", "", fields);
+        ASSERT_EQ(plain.status, 200);
+        ASSERT_EQ(plain.body, "");
+        Response described = connection.request("GET", "/describe", "", fields + "X-Pilotlight-Param-id: 7\r\n");
+        ASSERT_EQ(described.body, "GET 7 " + id + "\nHost=test\nX-Request-Id=" + id + "\n");
+        ASSERT_EQ(described.header("x-mine"), "yes");
+        ASSERT_EQ(connection.request("GET", "/throw", "", fields).status, 500);
+        ASSERT_EQ(connection.request("POST", "/", id).header("x-mine"), "");
+      }
+    });
+  }
+  for (std::thread& client : clients) client.join();
+}
+
+TEST(NativeTest, WhoWritesToAClientThatLeftIsToldAndItsSlotIsFree) {
+  Shim shim(native("flood"));
+  ASSERT_TRUE(shim.waitReady()) << shim.log();
+  Connection connection = shim.connect();
+  connection.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+  EXPECT_TRUE(connection.receives("ffff"));
+  connection.close();
+  EXPECT_TRUE(eventually([&] { return shim.metric("in_flight") == 0; }));
+  EXPECT_NE(shim.log().find("nobody reads"), std::string::npos) << shim.log();
+}
+
 TEST(NativeTest, AFailingInitHookIsTriedAgainThenGivenUp) {
   Shim shim(native("handle", {{"FAIL_INIT", "1"}}));
   EXPECT_GT(shim.waitExit(), 0);

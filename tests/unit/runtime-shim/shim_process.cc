@@ -135,6 +135,13 @@ bool Connection::closedByPeer() {
   return ::recv(fd_, &byte, 1, MSG_DONTWAIT) == 0 || errno == ECONNRESET;
 }
 
+bool Connection::receives(std::string_view text) {
+  while (buffer_.find(text) == std::string::npos) {
+    if (!fill()) return false;
+  }
+  return true;
+}
+
 Shim::Shim(const ShimOptions& options) : ip_(ownAddress()), logFd_(::memfd_create("shim-log", 0)) {
   int ends[2];
   if (::pipe(ends) != 0) std::abort();
@@ -178,6 +185,8 @@ Shim::~Shim() {
     ::kill(pid_, SIGINT);
     waitExit();
   }
+  // A process of ours that a sanitizer stops is only started again: nothing else need show it.
+  EXPECT_EQ(log().find("Sanitizer: "), std::string::npos) << log();
   if (testing::Test::HasFailure()) std::cerr << "log of the shim at " << ip_ << ":\n" << log();
   ::close(noticeFd_);
   ::close(logFd_);

@@ -35,7 +35,8 @@ class Connection {
   bool send(std::string_view text);
   Response receive(bool toHead = false);
   Response request(const std::string& method, const std::string& target, const std::string& body = "", const std::string& headers = "");
-  bool closedByPeer();  ///< waits for it
+  bool closedByPeer();                   ///< waits for it
+  bool receives(std::string_view text);  ///< waits for it, among what comes; for answers that are not complete yet
   int fd() const { return fd_; }
   void close();
 

@@ -13,7 +13,7 @@ PROGRAMS := pilotlight pilotlight-shim pilotlight-native-host
 EXAMPLES := $(patsubst examples/%/Makefile,%,$(wildcard examples/*/Makefile))
 SOURCES = $(shell find lib operator gateway runtime-shim cli tools tests examples -name '*.h' -o -name '*.hpp' -o -name '*.cc')
 
-.PHONY: help run test lint format format-check asan tsan bench fuzz crds examples deps deps-run deps-test programs image clean
+.PHONY: help run test lint format format-check asan tsan bench fuzz crds examples deps deps-run deps-test deps-bench programs image clean
 
 help:  ## list every entry
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -50,8 +50,10 @@ tsan: deps-test  ## all tests under the thread sanitizer
 	@$(MAKE) --no-print-directory examples
 	ctest --preset tsan -j $(JOBS) $(CTEST_ARGS)
 
-bench: deps-run programs examples  ## measure cold starts and idle memory; results in build/bench/
+bench: deps-bench programs examples  ## measure cold starts, memory, gateway and shim beside nginx and haproxy; results in build/bench/
+	cmake --build $(RELEASE) -j $(JOBS) --target bench-tools
 	python3 tests/bench/run.py --bin $(RELEASE)/bin
+	python3 tests/bench/dataplane.py --bin $(RELEASE)/bin
 
 fuzz: deps-test  ## every fuzz target for FUZZ_SECONDS (60)
 	cmake --preset fuzz
@@ -66,13 +68,16 @@ crds: deps-run  ## regenerate crds/ and docs/reference.md from lib/api
 examples:  ## build the examples that need it
 	@for example in $(EXAMPLES); do $(MAKE) --no-print-directory -C examples/$$example; done
 
-deps: deps-run deps-test  ## install all packages of all entries (apt; sudo when not root)
+deps: deps-run deps-test deps-bench  ## install all packages of all entries (apt; sudo when not root)
 
 deps-run:
 	@tools/deps.sh run
 
 deps-test:
 	@tools/deps.sh run test
+
+deps-bench:
+	@tools/deps.sh run bench
 
 # A tree that already has its tests configured keeps them: only the programs are built here.
 programs: deps-run

@@ -1,6 +1,7 @@
 #include "gateway/function_entry.h"
 
 #include <algorithm>
+#include <span>
 #include <utility>
 
 namespace pilotlight::gateway {
@@ -10,6 +11,17 @@ core::TimePoint steadyNow() {
   return std::chrono::steady_clock::now();
 }
 }  // namespace
+
+void StatusCounts::add(int status) {
+  for (Slot& slot : std::span(slots_).first(slots_.size() - 1)) {
+    int known = slot.status.load(std::memory_order_relaxed);
+    if (known == 0) slot.status.compare_exchange_strong(known, status, std::memory_order_relaxed);
+    if (known != status && known != 0) continue;  // 0: it is ours now
+    slot.count.fetch_add(1, std::memory_order_relaxed);
+    return;
+  }
+  slots_.back().count.fetch_add(1, std::memory_order_relaxed);
+}
 
 void FunctionCounters::Histogram::observe(std::chrono::nanoseconds value) {
   const double seconds = std::chrono::duration<double>(value).count();

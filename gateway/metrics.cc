@@ -83,9 +83,10 @@ std::string renderMetrics(const std::vector<std::shared_ptr<FunctionEntry>>& ent
   text.family("pilotlight_gateway_requests_total", "counter",
               "Requests that have ended, by status; 499: the client left before an answer.");
   forEach(entries, [&](const FunctionEntry&, const FunctionCounters& counters, const std::string& labels) {
-    for (std::size_t i = 0; i < counters.byStatus.size(); ++i)
-      if (const auto count = read(counters.byStatus[i]))
-        text.sample("pilotlight_gateway_requests_total", labels + ",code=\"" + std::to_string(i + 100) + "\"", count);
+    counters.byStatus.forEach([&](int status, std::uint64_t count) {
+      const std::string code = status ? std::to_string(status) : "other";
+      text.sample("pilotlight_gateway_requests_total", labels + ",code=\"" + code + "\"", count);
+    });
   });
   using H = FunctionCounters::Histogram;
   const auto histograms = [&](const std::string& name, std::string_view help, const H FunctionCounters::* member) {

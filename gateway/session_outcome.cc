@@ -77,7 +77,7 @@ void Session::record(bool complete) {
   const auto now = worker_.loop().now();
   FunctionCounters& counters = entry_->counters();
   const int status = status_ ? status_ : 499;  // the client left before an answer
-  counters.byStatus[static_cast<std::size_t>(std::clamp(status, 100, 599) - 100)].fetch_add(1, std::memory_order_relaxed);
+  counters.byStatus.add(status);
   counters.duration.observe(now - arrived_);
   const bool dispatchedOnce = dispatched_ != Clock::time_point{};
   if (dispatchedOnce && dispatched_ > arrived_) counters.queueWait.observe(dispatched_ - arrived_);

@@ -30,7 +30,8 @@ bool validHost(std::string_view host) {
   if (*at == '[') {
     ++at;
     while (at != end && (is(*at, CharClass::host) || *at == ':')) ++at;
-    if (at == end || *at++ != ']') return false;
+    if (at == end || *at != ']') return false;
+    ++at;
   } else {
     at = skipShort<CharClass::host>(at, end);
   }
@@ -184,7 +185,10 @@ Parse readStatusLine(Cursor& cursor, ResponseHead& head) {
   if (head.status < 100) return cursor.refuse();
   const char* reason = line + kFixed;
   const char* const stop = skip<CharClass::value>(reason, cursor.end);
-  if (reason != stop && *reason++ != ' ') return cursor.refuse();
+  if (reason != stop) {
+    if (*reason != ' ') return cursor.refuse();
+    ++reason;
+  }
   if (cursor.end - stop < 2 || stop[0] != '\r' || stop[1] != '\n') return cursor.refuse();
   head.reason = {reason, stop};
   cursor.at = stop + 2;

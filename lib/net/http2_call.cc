@@ -36,7 +36,8 @@ void ClientPool::Http2Connection::Stream::clear() {
 
 // --- request ---
 
-std::int32_t ClientPool::Http2Connection::Stream::submit(Http2Connection& connection, const ClientRequest& request, ClientHandler& handler) {
+std::int32_t ClientPool::Http2Connection::Stream::submit(Http2Connection& connection, const ClientRequest& request,
+                                                         ClientHandler& handler) {
   connection_ = &connection;
   handler_ = &handler;
   requestBody_ = request.body;

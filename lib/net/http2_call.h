@@ -52,8 +52,8 @@ class ClientPool::Http2Connection::Stream final : public Http2Stream, public Cli
   bool hasLength_ = false;
   std::unique_ptr<ResponseHead> head_;  // while it is read
   SectionSize headSize_;
-  std::uint64_t headBytes_ = 0;    // of the request, in frames
-  std::uint64_t sentBefore_ = 0;   // on the connection, before this request
+  std::uint64_t headBytes_ = 0;   // of the request, in frames
+  std::uint64_t sentBefore_ = 0;  // on the connection, before this request
   std::uint64_t receivedAtStart_ = 0;
 };
 

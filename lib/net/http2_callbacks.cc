@@ -130,6 +130,13 @@ struct Http2Callbacks {
     return 0;
   }
 
+  /// Fields that are too many to send: what depends on them can't go on.
+  static int onFrameNotSent(nghttp2_session* native, const nghttp2_frame* frame, int error, void*) {
+    if (frame->hd.type == NGHTTP2_HEADERS && error == NGHTTP2_ERR_FRAME_SIZE_ERROR)
+      nghttp2_submit_rst_stream(native, NGHTTP2_FLAG_NONE, frame->hd.stream_id, NGHTTP2_INTERNAL_ERROR);
+    return 0;
+  }
+
   static int onStreamClose(nghttp2_session* native, std::int32_t id, std::uint32_t error, void* data) {
     Http2Session& session = sessionOf(data);
     session.blockSince_ = Clock::time_point::max();
@@ -139,8 +146,8 @@ struct Http2Callbacks {
     return unlessClosed(session);
   }
 
-  static int onSendData(nghttp2_session* native, nghttp2_frame* frame, const std::uint8_t* frameHead, std::size_t size, nghttp2_data_source*,
-                        void* data) {
+  static int onSendData(nghttp2_session* native, nghttp2_frame* frame, const std::uint8_t* frameHead, std::size_t size,
+                        nghttp2_data_source*, void* data) {
     auto* stream = static_cast<Http2Stream*>(nghttp2_session_get_stream_user_data(native, frame->hd.stream_id));
     return stream ? sessionOf(data).sendPart(*stream, frameHead, size) : NGHTTP2_ERR_CALLBACK_FAILURE;
   }
@@ -156,6 +163,7 @@ struct Http2Callbacks {
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(all, onData);
     nghttp2_session_callbacks_set_on_frame_recv_callback(all, onFrame);
     nghttp2_session_callbacks_set_on_frame_send_callback(all, onFrameSent);
+    nghttp2_session_callbacks_set_on_frame_not_send_callback(all, onFrameNotSent);
     nghttp2_session_callbacks_set_on_stream_close_callback(all, onStreamClose);
     nghttp2_session_callbacks_set_send_data_callback(all, onSendData);
     return all;

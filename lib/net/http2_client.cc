@@ -10,7 +10,7 @@ namespace pilotlight::net {
 namespace {
 
 constexpr std::size_t kSpareStreams = 64;
-constexpr std::int32_t kLastStreams = 0x7fff'ff00;     // ids do not come back: a new connection goes on
+constexpr std::int32_t kLastStreams = 0x7fff'ff00;  // ids do not come back: a new connection goes on
 
 Http2Limits limitsOf(const ClientOptions& options) {
   return {.maxStreams = options.maxStreams,

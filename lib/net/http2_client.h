@@ -28,7 +28,7 @@ class ClientPool::Http2Connection final : public Http2Session {
   Impl& pool() { return pool_; }
   bool abandoned() const { return abandoned_; }
   ClientFailure noConnection() const { return noConnection_; }  ///< why
-  std::uint64_t answers() const { return answers_; }  ///< completed, ever
+  std::uint64_t answers() const { return answers_; }            ///< completed, ever
   void answered() { ++answers_; }
   using Http2Session::failed;
   using Http2Session::reached;
@@ -42,8 +42,8 @@ class ClientPool::Http2Connection final : public Http2Session {
   void onQuiet() override;
   void retire();  // no new streams
 
-  Impl& pool_;   // may go before this object, but not before gone()
-  Peer* peer_;   // null: takes no new streams
+  Impl& pool_;  // may go before this object, but not before gone()
+  Peer* peer_;  // null: takes no new streams
   ClientFailure noConnection_ = ClientFailure::connect;
   bool abandoned_ = false;  // nobody wants to hear of the calls' ends
   std::uint64_t answers_ = 0;

@@ -64,8 +64,7 @@ void Server::Http2Connection::Stream::begin(bool last) {
 
 void Server::Http2Connection::Stream::answerRefusal() {
   state_ = State::refused;
-  const std::string body =
-      "{\"error\":\"" + std::string(reasonPhrase(refusal_)) + "\",\"status\":" + std::to_string(refusal_) + "}\n";
+  const std::string body = "{\"error\":\"" + std::string(reasonPhrase(refusal_)) + "\",\"status\":" + std::to_string(refusal_) + "}\n";
   respond(refusal_, "application/json", body);
 }
 

@@ -44,9 +44,9 @@ class Server::Http2Connection::Stream final : public Http2Stream, public Exchang
 
  private:
   enum class State : std::uint8_t {
-    head,      // the request's fields are read
-    open,      // the application has it
-    refused,   // answered by the server itself
+    head,     // the request's fields are read
+    open,     // the application has it
+    refused,  // answered by the server itself
     ended,
   };
 

@@ -30,10 +30,10 @@ class Http2Stream;
 struct Http2Limits {
   std::uint32_t maxStreams = 256;
   std::size_t headBytes = 16 * 1024, headFields = 100;
-  const std::size_t* highWater = nullptr;      ///< unsent bytes of a stream; the owner's, which may change
-  std::chrono::milliseconds headTimeout{0};    ///< of a header block; 0: none
-  std::chrono::milliseconds idleTimeout{0};    ///< without streams
-  std::chrono::milliseconds sendTimeout{0};    ///< no progress in sending, of the connection or of a stream; 0: none
+  const std::size_t* highWater = nullptr;    ///< unsent bytes of a stream; the owner's, which may change
+  std::chrono::milliseconds headTimeout{0};  ///< of a header block; 0: none
+  std::chrono::milliseconds idleTimeout{0};  ///< without streams
+  std::chrono::milliseconds sendTimeout{0};  ///< no progress in sending, of the connection or of a stream; 0: none
   std::chrono::milliseconds connectTimeout{0};
 };
 
@@ -50,12 +50,12 @@ class Http2Session : public Pollable, public Flusher {
   const Http2Limits& limits() const { return limits_; }
   bool closed() const { return state_ == State::closed; }
   void wake() { loop_.flushSoon(*this); }
-  void consumed(Http2Stream& stream, std::size_t bytes);  ///< the application has taken them
-  void unsent(std::ptrdiff_t change);                     ///< of all the streams' bytes that wait
-  void touch(Http2Stream& stream);                        ///< its afterFlush() is called
-  void reset(std::int32_t id, std::uint32_t error);       ///< RST_STREAM, ahead of what waits
-  void resetAfterFlush(std::int32_t id);                  ///< INTERNAL_ERROR, after what can be sent now
-  void ended(Http2Stream& stream);                        ///< it has seen its last callback
+  void consumed(Http2Stream& stream, std::size_t bytes);      ///< the application has taken them
+  void unsent(std::ptrdiff_t change);                         ///< of all the streams' bytes that wait
+  void touch(Http2Stream& stream);                            ///< its afterFlush() is called
+  void reset(std::int32_t id, std::uint32_t error);           ///< RST_STREAM, ahead of what waits
+  void resetAfterFlush(std::int32_t id);                      ///< INTERNAL_ERROR, after what can be sent now
+  void ended(Http2Stream& stream);                            ///< it has seen its last callback
   std::uint64_t bytesQueued() const { return bytesQueued_; }  ///< for the socket, ever
   std::uint64_t bytesSent() const { return bytesSent_; }      ///< taken by the kernel, ever
   std::uint64_t bytesReceived() const { return bytesReceived_; }

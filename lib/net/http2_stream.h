@@ -18,11 +18,11 @@ class Http2Stream {
   Http2Stream(const Http2Stream&) = delete;
   Http2Stream& operator=(const Http2Stream&) = delete;
 
-  std::size_t place = 0;   // in the session's list
-  bool touched = false;    // in the session's list of those to be told of a flush
-  bool grown = false;      // has a larger window
+  std::size_t place = 0;  // in the session's list
+  bool touched = false;   // in the session's list of those to be told of a flush
+  bool grown = false;     // has a larger window
   std::int32_t id() const { return id_; }
-  bool over() const { return over_; }  // has seen its last callback
+  bool over() const { return over_; }                        // has seen its last callback
   std::uint64_t received() const { return receivedBytes_; }  // by the application
   std::size_t unread() const { return received_.size(); }
   std::size_t unsent() const { return toSend_.size(); }
@@ -34,13 +34,13 @@ class Http2Stream {
   virtual void beginFields() = 0;
   virtual bool onField(nghttp2_rcbuf* name, nghttp2_rcbuf* value) = 0;  // false: refuse the stream
   virtual void onFields(bool last) = 0;
-  virtual void onFieldsSent(std::size_t) {}              // the frame's length
+  virtual void onFieldsSent(std::size_t) {}  // the frame's length
   void receive(std::string_view part);
   void receiveEnd();
   bool wantsMore() const { return !held() && !remoteEnded_ && received_.empty(); }
-  ssize_t offer(std::size_t room, std::uint32_t* flags);         // how much of toSend_ goes into the next frame
+  ssize_t offer(std::size_t room, std::uint32_t* flags);  // how much of toSend_ goes into the next frame
   std::string_view front(std::size_t most) const { return toSend_.front().substr(0, most); }
-  void sent(std::size_t bytes);                                  // the front of toSend_
+  void sent(std::size_t bytes);  // the front of toSend_
   void onEndSent();
   void afterFlush(bool allSent);
   virtual void onClosed(std::uint32_t error) = 0;  // by a reset, or after both ends

@@ -1,5 +1,6 @@
 #include "net/server.h"
 
+#include <linux/filter.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
@@ -14,6 +15,10 @@
 #include "net/server_connection.h"
 
 namespace pilotlight::net {
+
+namespace {
+constexpr std::chrono::milliseconds kLastCall{100};  // from the end of new connections to the end of the listening socket
+}
 
 void Exchange::respond(int status, std::string_view contentType, std::string_view body, std::span<const Header> extra) {
   Header fields[32];
@@ -42,6 +47,17 @@ class Server::Listener final : public Pollable {
     resume_.cancel();
     server_.loop.remove(fd_.get(), *this);
     if (!on) watch();
+  }
+
+  /// Completes the handshakes under way, but begins no other: a client that the kernel has accepted must not be reset when the
+  /// socket closes.
+  void refuseNew() {
+    constexpr int kFlagsOffset = 13;  // in the TCP header, with which the filter's data begins
+    sock_filter dropSyn[] = {BPF_STMT(BPF_LD | BPF_B | BPF_ABS, kFlagsOffset), BPF_STMT(BPF_ALU | BPF_AND | BPF_K, TH_SYN | TH_ACK),
+                             BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, TH_SYN, 0, 1), BPF_STMT(BPF_RET | BPF_K, 0),
+                             BPF_STMT(BPF_RET | BPF_K, 0xffffffff)};
+    const sock_fprog program{std::size(dropSyn), dropSyn};
+    setsockopt(fd_.get(), SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program);
   }
 
   void onReady(std::uint32_t) override {
@@ -78,6 +94,7 @@ void Server::Impl::accepted(Fd fd, const sockaddr* peer) {
   Connection& reference = *connection;
   connections.push_back(std::move(connection));
   reference.begin();
+  if (draining) reference.drain();
 }
 
 void Server::Impl::becomeHttp2(Connection& connection, Fd fd, std::string_view received) {
@@ -97,10 +114,13 @@ void Server::Impl::closed(Peer& connection) {
   }
   connections.pop_back();
   loop.destroyLater(std::move(dead));
-  if (draining && connections.empty() && drained) {
-    loop.post(std::move(drained));
-    drained = nullptr;
-  }
+  endDrain();
+}
+
+void Server::Impl::endDrain() {
+  if (!drained || !listeners.empty() || !connections.empty()) return;
+  loop.post(std::move(drained));
+  drained = nullptr;
 }
 
 std::string_view Server::Impl::dateNow() {
@@ -131,17 +151,17 @@ void Server::listen(Fd listener) {
 }
 
 void Server::drain(std::function<void()> done) {
-  // What already waits in the backlog was promised an answer.
-  for (auto& listener : impl_->listeners) listener->onReady(EPOLLIN);
-  impl_->listeners.clear();
   impl_->draining = true;
   impl_->drained = std::move(done);
   for (std::size_t i = impl_->connections.size(); i-- > 0;)
     if (i < impl_->connections.size()) impl_->connections[i]->drain();
-  if (impl_->connections.empty() && impl_->drained) {
-    impl_->loop.post(std::move(impl_->drained));
-    impl_->drained = nullptr;
-  }
+  for (auto& listener : impl_->listeners) listener->refuseNew();
+  impl_->lastCall = std::make_unique<Timer>([impl = impl_.get()] {
+    for (auto& listener : impl->listeners) listener->onReady(EPOLLIN);
+    impl->listeners.clear();
+    impl->endDrain();
+  });
+  impl_->loop.arm(*impl_->lastCall, impl_->listeners.empty() ? std::chrono::milliseconds(0) : kLastCall);
 }
 
 void Server::spareMemory(bool on) {

@@ -105,6 +105,7 @@ struct ServerOptions {
   std::chrono::milliseconds headTimeout{std::chrono::seconds(10)};  ///< first byte to end of head; then 408
   std::chrono::milliseconds idleTimeout{std::chrono::seconds(75)};  ///< between requests
   std::chrono::milliseconds sendTimeout{std::chrono::seconds(60)};  ///< no progress in sending
+  std::chrono::milliseconds drainIdle{500};                         ///< drain() waits so long for a request on its way
   std::size_t maxConnections = 60000;
   std::size_t highWater = 64 * 1024;  ///< unsent bytes after which write() returns false
   bool http2 = true;                  ///< take connections that begin with the preface of HTTP/2
@@ -116,8 +117,8 @@ class Server {
   Server(Loop& loop, Application& application, ServerOptions options = {});
   ~Server();                 ///< cuts what is open
   void listen(Fd listener);  ///< several are possible
-  /// Closes the listeners and idle connections; connections close after their current response.
-  /// `done` runs once when none is left.
+  /// Takes no new connections, but serves those that clients already have; each closes after its current response, or the one
+  /// to a request that comes within ServerOptions::drainIdle. `done` runs once when none is left.
   void drain(std::function<void()> done);
   /// While memory is short: accepts nobody, and lets little of an answer wait for a client that is slow to read it.
   void spareMemory(bool on);

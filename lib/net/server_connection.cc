@@ -46,12 +46,7 @@ void Server::Connection::begin() {
 
 void Server::Connection::drain() {
   keepAlive_ = false;
-  if (state_ == State::waiting && inputEmpty()) {
-    // A request may be on its way: read what is there before closing.
-    readable_ = true;
-    pump();
-    if (state_ == State::waiting && inputEmpty()) close(true);
-  }
+  if (state_ == State::waiting && inputEmpty()) setDeadline(std::min(deadline_, loop_.now() + server_.options.drainIdle));
 }
 
 // --- events ---
@@ -166,6 +161,7 @@ void Server::Connection::parse() {
   }
   int status = 400;
   const std::string_view data(in_ + inBegin_, inEnd_ - inBegin_);
+  const bool begins = headSeen_ == 0;
   switch (parseRequestHead(data, server_.options.head, incoming_->head, status, std::exchange(headSeen_, data.size()))) {
     case Parse::bad:
       return refuse(status);
@@ -180,7 +176,7 @@ void Server::Connection::parse() {
         inEnd_ -= inBegin_;
         inBegin_ = 0;
       }
-      if (deadline_ > loop_.now() + server_.options.headTimeout) setDeadline(loop_.now() + server_.options.headTimeout);
+      if (begins) setDeadline(loop_.now() + server_.options.headTimeout);
   }
 }
 

@@ -29,11 +29,13 @@ struct Server::Impl {
   std::function<void()> drained;
   time_t dateSecond = 0;
   std::string date;
-  std::size_t usualHighWater = options.highWater;  // when memory is not short
+  std::size_t usualHighWater = options.highWater;            // when memory is not short
+  std::unique_ptr<Timer> lastCall{};                         // for connections under way when draining began
   std::vector<std::unique_ptr<Http2Stream>> spareStreams{};  // of HTTP/2
 
   void accepted(Fd fd, const sockaddr* peer);
   void closed(Peer& connection);
+  void endDrain();  // if nothing is left
   /// The same connection goes on with another protocol: `received` has been read already.
   void becomeHttp2(Connection& connection, Fd fd, std::string_view received);
   std::string_view dateNow();

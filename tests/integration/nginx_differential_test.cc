@@ -23,6 +23,7 @@ using pilotlight::test::RecordingBackend;
 using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::StartsWith;
+using namespace std::string_view_literals;
 
 constexpr std::string_view kLast = "GET /last HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
 
@@ -174,7 +175,7 @@ class Mutations {
   const RequestCase& pick() { return cases_[random(cases_.size())]; }
 
   void change(std::string& bytes) {
-    constexpr std::string_view kOddBytes(" \t\r\n\0:;,/\\%#?@[](<\"'=+-_.*0159aAfFgGxXzZ\x01\x0b\x7f\x80\xff", 49);
+    constexpr std::string_view kOddBytes = " \t\r\n\0:;,/\\%#?@[](<\"'=+-_.*0159aAfFgGxXzZ\x01\x0b\x7f\x80\xff"sv;
     const std::size_t at = random(bytes.size());
     switch (random(7)) {
       case 0:

@@ -32,7 +32,8 @@ TEST(H2spec, PassesEveryCase) {
     exchange.sendHead(200, "OK", {}, {BodyKind::chunked, 0});
     return new Echo;
   };
-  std::vector<std::string> argv{H2SPEC_PROGRAM, "--strict", "--timeout", "5", "-h", fixture.address.ip, "-p", std::to_string(fixture.address.port)};
+  std::vector<std::string> argv{H2SPEC_PROGRAM, "--strict",         "--timeout", "5",
+                                "-h",           fixture.address.ip, "-p",        std::to_string(fixture.address.port)};
   argv.insert(argv.end(), kCases.begin(), kCases.end());
   const auto outcome = pilotlight::test::run({argv, {}, "."});
   EXPECT_EQ(outcome.exit, 0);

@@ -24,14 +24,14 @@ TEST_F(ClientFaultTest, HeadsThatComeTooSlowlyGet408) {
   {
     std::vector<std::thread> slow;
     for (int i = 0; i < 8; ++i) {
-      slow.emplace_back([&, i] {
-        RawClient client(gateway_->address());
-        if (i % 2 == 1) {  // the second request of a connection is no different
-          client.send("GET /g HTTP/1.1\r\nHost: a\r\n\r\n");
-          EXPECT_EQ(readAnswer(client.fd()).status(), 200);
-        }
-        dribble(client, "GET /g HTTP/1.1\r\nHost: a\r\nX-Slow: " + std::string(10'000, 'x'), milliseconds(10));
-        const Seen seen = readAnswer(client.fd());
+      auto client = std::make_shared<RawClient>(gateway_->address());
+      if (i % 2 == 1) {  // the second request of a connection is no different
+        client->send("GET /g HTTP/1.1\r\nHost: a\r\n\r\n");
+        EXPECT_EQ(readAnswer(client->fd()).status(), 200);
+      }
+      slow.emplace_back([client] {
+        dribble(*client, "GET /g HTTP/1.1\r\nHost: a\r\nX-Slow: " + std::string(10'000, 'x'), milliseconds(10));
+        const Seen seen = readAnswer(client->fd());
         EXPECT_EQ(seen.status(), 408);
         EXPECT_EQ(seen.response.header("Connection"), "close");
       });

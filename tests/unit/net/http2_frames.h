@@ -199,6 +199,26 @@ class FramePeer {
   nghttp2_hd_inflater* inflater_ = nullptr;
 };
 
+/// A listener whose connections the test answers by frames.
+class FrameServer {
+ public:
+  FrameServer() : listener_(*listenTcp({"127.0.0.1", 0})), address(localAddress(listener_.get())) {}
+  std::unique_ptr<FramePeer> accept(const std::string& settings = "") {
+    pollfd waiter{listener_.get(), POLLIN, 0};
+    EXPECT_EQ(poll(&waiter, 1, 10'000), 1);
+    auto peer = std::make_unique<FramePeer>(Fd(::accept(listener_.get(), nullptr, nullptr)));
+    EXPECT_EQ(peer->readRaw(24), "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+    peer->send(NGHTTP2_SETTINGS, 0, 0, settings);
+    return peer;
+  }
+
+ private:
+  Fd listener_;
+
+ public:
+  const Address address;
+};
+
 inline std::string valueOf(const Fields& fields, std::string_view name) {
   for (const auto& [known, value] : fields)
     if (known == name) return value;

@@ -1,57 +1,10 @@
-// What a server of HTTP/2 makes of single frames: streams' ends, limits, floods, goodbyes.
-#include "http2_frames.h"
+// What a server of HTTP/2 makes of single frames: streams, their ends and windows, tunnels.
+#include "http2_fixture.h"
 
 namespace pilotlight::net {
 namespace {
 
 using namespace test;
-
-/// Keeps the exchange open for the test to use, on the loop's thread.
-struct Held final : ExchangeHandler {
-  Exchange* exchange = nullptr;
-  std::string body;
-  bool bodyEnded = false, ended = false, complete = false;
-  int writables = 0;
-  void onBody(Exchange&, std::string_view part) override { body.append(part); }
-  void onBodyEnd(Exchange&) override { bodyEnded = true; }
-  void onWritable(Exchange&) override { ++writables; }
-  void onEnd(Exchange&, bool whole) override {
-    ended = true;
-    complete = whole;
-    exchange = nullptr;
-  }
-};
-
-class Http2Protocol : public testing::Test {
- protected:
-  void start(ServerOptions options = {}) {
-    fixture = std::make_unique<ServerFixture>(options);
-    // Requests to /held… are the test's.
-    fixture->app.takesOver = [this](Exchange& exchange) -> ExchangeHandler* {
-      if (!exchange.head().path.starts_with("/held")) return nullptr;
-      Held& held = *handlers.emplace_back(std::make_unique<Held>());
-      held.exchange = &exchange;
-      if (pauseAtOnce) exchange.pauseBody();
-      return &held;
-    };
-  }
-  template <class Work>
-  auto sync(Work work) {
-    return fixture->thread.sync(work);
-  }
-  bool isOpen(std::size_t index) {
-    return eventually([&] { return sync([&] { return handlers.size() > index; }); });
-  }
-  bool hasEnded(std::size_t index) {
-    return eventually([&] { return sync([&] { return handlers.size() > index && handlers[index]->ended; }); });
-  }
-  std::size_t busy() {
-    return sync([&] { return fixture->server->busy(); });
-  }
-  bool pauseAtOnce = false;
-  std::vector<std::unique_ptr<Held>> handlers;
-  std::unique_ptr<ServerFixture> fixture;
-};
 
 // --- streams ---
 
@@ -134,6 +87,20 @@ TEST_F(Http2Protocol, BreaksAStreamWhoseBodyIsShorterThanItsLength) {
     exchange.finish();
   });
   EXPECT_EQ(client.await(NGHTTP2_RST_STREAM, 1).error(), std::uint32_t{NGHTTP2_INTERNAL_ERROR});
+}
+
+TEST_F(Http2Protocol, BreaksAStreamWhoseHeadIsTooLargeToSend) {
+  start();
+  FramePeer client(fixture->address);
+  client.headers(1, get("/held"));
+  ASSERT_TRUE(isOpen(0));
+  sync([&] {
+    const std::string value(200'000, 'x');
+    const Header large{"x-large", value};
+    handlers[0]->exchange->respond(200, "", "body", {&large, 1});
+  });
+  EXPECT_EQ(client.await(NGHTTP2_RST_STREAM, 1).error(), std::uint32_t{NGHTTP2_INTERNAL_ERROR});
+  EXPECT_TRUE(hasEnded(0));
 }
 
 TEST_F(Http2Protocol, WantsNoMoreOfABodyThatIsAnswered) {
@@ -280,8 +247,8 @@ TEST_F(Http2Protocol, AStreamThatStallsHoldsUpNoOther) {
   const auto fill = [&] {
     return sync([&] {
       std::size_t more = 0;
-      if (handlers[0]->writables > 0)
-        do more += part.size();
+      if (handlers[0]->writables > 0) do
+          more += part.size();
         while (handlers[0]->exchange->write(part));
       return more;
     });
@@ -293,126 +260,13 @@ TEST_F(Http2Protocol, AStreamThatStallsHoldsUpNoOther) {
   EXPECT_TRUE(eventually([&] { return sync([&] { return handlers[0]->writables; }) == 2; }));
 }
 
-// --- heads ---
-
-struct Head {
-  const char* name;
-  Fields fields;
-  std::string status;  // or the error of RST_STREAM
-  std::uint32_t error = 0;
-};
-
-class Heads : public Http2Protocol, public testing::WithParamInterface<Head> {};
-
-TEST_P(Heads, AreAnsweredOrReset) {
-  start({.head = {.bytes = 12 * 1024}});
-  FramePeer client(fixture->address);
-  client.headers(1, GetParam().fields);
-  for (;;) {
-    const auto frame = client.next();
-    ASSERT_TRUE(frame);
-    if (frame->stream != 1) continue;
-    if (frame->type == NGHTTP2_RST_STREAM) {
-      EXPECT_EQ(frame->error(), GetParam().error);
-      EXPECT_EQ(GetParam().status, "");
-      break;
-    }
-    ASSERT_EQ(frame->type, NGHTTP2_HEADERS);
-    EXPECT_EQ(valueOf(client.decode(*frame), ":status"), GetParam().status);
-    break;
-  }
-  EXPECT_EQ(sync([&] { return fixture->app.requests; }), GetParam().status == "200");
-  client.headers(3, get());  // the connection goes on
-  EXPECT_EQ(client.awaitBody(3), "GET / ");
-}
-
-Fields with(Fields fields, const std::string& name, const std::string& value) {
-  fields.emplace_back(name, value);
-  return fields;
-}
-
-Fields many(std::size_t count) {
-  Fields fields = get();
-  for (std::size_t i = 0; i < count; ++i) fields.emplace_back("x-" + std::to_string(i), "1");
-  return fields;
-}
-
-INSTANTIATE_TEST_SUITE_P(
-    All, Heads,
-    testing::Values(
-        Head{"Plain", get(), "200"}, Head{"HostForAuthority", {{":method", "GET"}, {":scheme", "http"}, {":path", "/"}, {"host", "a"}}, "200"},
-        Head{"SameHost", with(get(), "host", "A"), "200"}, Head{"OtherHost", with(get(), "host", "b"), "400"},
-        Head{"BadHost", {{":method", "GET"}, {":scheme", "http"}, {":authority", "u@a"}, {":path", "/"}}, "400"},
-        Head{"NoHost", {{":method", "GET"}, {":scheme", "http"}, {":path", "/"}}, "", NGHTTP2_PROTOCOL_ERROR},
-        Head{"Fragment", get("/a#b"), "400"},
-        Head{"AbsoluteForm", {{":method", "GET"}, {":scheme", "foo"}, {":authority", "a"}, {":path", "http://b/"}}, "400"},
-        Head{"AsteriskForGet", get("*"), "", NGHTTP2_PROTOCOL_ERROR},
-        Head{"AsteriskForOptions", {{":method", "OPTIONS"}, {":scheme", "http"}, {":authority", "a"}, {":path", "*"}}, "200"},
-        Head{"Connect", {{":method", "CONNECT"}, {":authority", "a:1"}}, "501"},
-        Head{"OtherProtocol",
-             {{":method", "CONNECT"}, {":scheme", "http"}, {":authority", "a"}, {":path", "/"}, {":protocol", "connect-udp"}},
-             "501"},
-        Head{"LongMethod", {{":method", std::string(40, 'M')}, {":scheme", "http"}, {":authority", "a"}, {":path", "/"}}, "400"},
-        Head{"LongPath", get("/" + std::string(9000, 'p')), "414"}, Head{"ManyFields", many(101), "431"}, Head{"EnoughFields", many(100), "200"},
-        Head{"LargeField", with(with(get(), "x-a", std::string(7000, 'a')), "x-b", std::string(7000, 'b')), "431"},
-        Head{"UpperCase", with(get(), "X-Upper", "1"), "", NGHTTP2_PROTOCOL_ERROR},
-        Head{"LineFeed", with(get(), "x-a", "1\nhost: b"), "", NGHTTP2_PROTOCOL_ERROR},
-        Head{"Nul", with(get(), "x-a", std::string("1\0", 2)), "", NGHTTP2_PROTOCOL_ERROR},
-        Head{"SpaceInName", with(get(), "x a", "1"), "", NGHTTP2_PROTOCOL_ERROR},
-        Head{"TransferEncoding", with(get(), "transfer-encoding", "chunked"), "", NGHTTP2_PROTOCOL_ERROR},
-        Head{"Connection", with(get(), "connection", "close"), "", NGHTTP2_PROTOCOL_ERROR},
-        Head{"OtherTe", with(get(), "te", "gzip"), "", NGHTTP2_PROTOCOL_ERROR}, Head{"TeTrailers", with(get(), "te", "trailers"), "200"},
-        Head{"Lengths", with(with(post(), "content-length", "0"), "content-length", "0"), "", NGHTTP2_PROTOCOL_ERROR},
-        Head{"LengthWithoutBody", with(post(), "content-length", "3"), "", NGHTTP2_PROTOCOL_ERROR},
-        Head{"OtherExpectation", with(post(), "expect", "magic"), "417"}),
-    [](const auto& info) { return info.param.name; });
-
-TEST_F(Http2Protocol, JoinsCookiesAndKeepsWhatElseCameTwice) {
-  start();
-  fixture->app.answer = [](Exchange& exchange, const std::string&) {
-    std::string text;
-    for (const Header& field : exchange.head().headers) text.append(field.name).append("=").append(field.value).append("|");
-    exchange.respond(200, "", text);
-  };
-  FramePeer client(fixture->address);
-  Fields fields = get();
-  for (const auto& [name, value] : Fields{{"cookie", "a=1"}, {"x-a", "1"}, {"cookie", "b=2"}, {"x-a", "2"}, {"cookie", "c=3"}})
-    fields.emplace_back(name, value);
-  client.headers(1, fields);
-  EXPECT_EQ(client.awaitBody(1), "x-a=1|x-a=2|cookie=a=1; b=2; c=3|");
-}
-
-TEST_F(Http2Protocol, ResetsABodyThatDoesNotHaveItsLength) {
-  start();
-  FramePeer client(fixture->address);
-  client.headers(1, with(post("/held"), "content-length", "3"), false);
-  client.data(1, "more than three");
-  EXPECT_EQ(client.await(NGHTTP2_RST_STREAM, 1).error(), std::uint32_t{NGHTTP2_PROTOCOL_ERROR});
-  EXPECT_TRUE(hasEnded(0));
-  client.headers(3, with(post("/held"), "content-length", "3"), false);
-  client.data(3, "2", true);
-  EXPECT_EQ(client.await(NGHTTP2_RST_STREAM, 3).error(), std::uint32_t{NGHTTP2_PROTOCOL_ERROR});
-  EXPECT_TRUE(hasEnded(1));
-  EXPECT_FALSE(sync([&] { return handlers[0]->bodyEnded || handlers[1]->bodyEnded; }));
-}
-
-TEST_F(Http2Protocol, RefusesTooManyTrailers) {
-  start();
-  FramePeer client(fixture->address);
-  client.headers(1, post("/held"), false);
-  Fields trailers;
-  for (int i = 0; i < 65; ++i) trailers.emplace_back("x-" + std::to_string(i), "1");
-  client.headers(1, trailers);
-  EXPECT_EQ(client.await(NGHTTP2_RST_STREAM, 1).error(), std::uint32_t{NGHTTP2_PROTOCOL_ERROR});
-  EXPECT_TRUE(hasEnded(0));
-}
-
 // --- tunnels ---
 
 TEST_F(Http2Protocol, TunnelsAWebSocketByExtendedConnect) {
   start();
   FramePeer client(fixture->address);
-  client.headers(1, {{":method", "CONNECT"}, {":scheme", "http"}, {":authority", "a"}, {":path", "/held"}, {":protocol", "websocket"}}, false);
+  client.headers(1, {{":method", "CONNECT"}, {":scheme", "http"}, {":authority", "a"}, {":path", "/held"}, {":protocol", "websocket"}},
+                 false);
   client.data(1, "early");
   ASSERT_TRUE(isOpen(0));
   sync([&] {

@@ -101,8 +101,8 @@ TEST(Http2Server, TakesTrailersAndSendsThem) {
 
 TEST(Http2Server, ServesManyStreamsOfManyConnections) {
   ServerFixture fixture;
-  const auto outcome =
-      pilotlight::test::run({{"h2load", "-n", "20000", "-c", "8", "-m", "100", "--connection-inactivity-timeout=20", urlOf(fixture)}, {}, "."});
+  const auto outcome = pilotlight::test::run(
+      {{"h2load", "-n", "20000", "-c", "8", "-m", "100", "--connection-inactivity-timeout=20", urlOf(fixture)}, {}, "."});
   EXPECT_NE(outcome.out.find("20000 succeeded, 0 failed, 0 errored, 0 timeout"), std::string::npos) << outcome.all();
   EXPECT_TRUE(eventually([&] { return fixture.thread.sync([&] { return fixture.server->connections() + fixture.server->busy(); }) == 0; }));
   EXPECT_EQ(fixture.thread.sync([&] { return fixture.app.completed; }), 20000);

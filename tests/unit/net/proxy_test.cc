@@ -44,7 +44,8 @@ struct Relay final : ExchangeHandler, ClientHandler {
     std::size_t count = 0;
     for (const Header& field : head.headers)
       if (!isHopByHop(field.name) && !equalsIgnoreCase(field.name, "content-length")) fields[count++] = field;
-    exchange->sendHead(head.status, head.reason, {fields, count}, {head.body == BodyKind::untilClose ? BodyKind::chunked : head.body, head.length});
+    exchange->sendHead(head.status, head.reason, {fields, count},
+                       {head.body == BodyKind::untilClose ? BodyKind::chunked : head.body, head.length});
   }
   void onBody(std::string_view part) override {
     if (!exchange->write(part) && call) call->pauseBody();
@@ -120,7 +121,8 @@ TEST_P(Proxy, CarriesBodiesTrailersAndInterimAnswers) {
   };
   caller.sync([&] {
     const Header host{"host", "a"};
-    answer.call = caller.pool->call(caller.pool->peer(proxy.address, caller.protocol), {"POST", "/", {&host, 1}, BodyKind::chunked, 0}, answer);
+    answer.call =
+        caller.pool->call(caller.pool->peer(proxy.address, caller.protocol), {"POST", "/", {&host, 1}, BodyKind::chunked, 0}, answer);
     answer.onWrite();
   });
   ASSERT_TRUE(answer.wait());

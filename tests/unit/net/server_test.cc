@@ -281,5 +281,48 @@ TEST(Server, DrainAnswersWhatIsOpenAndCloses) {
   EXPECT_EQ(drained.get_future().wait_for(seconds(10)), std::future_status::ready);
 }
 
+TEST(Server, DrainAnswersARequestThatIsOnItsWay) {
+  ServerFixture fixture({.drainIdle = seconds(10)});
+  RawClient kept(fixture.address), fresh(fixture.address);
+  kept.send("GET /1 HTTP/1.1\r\nHost: a\r\n\r\n");
+  EXPECT_TRUE(kept.readUntil("GET /1 ").starts_with("HTTP/1.1 200 OK\r\n"));
+  std::promise<void> drained;
+  fixture.thread.sync([&] { fixture.server->drain([&] { drained.set_value(); }); });
+  for (RawClient* client : {&kept, &fresh}) {
+    client->send("GET /2 HTTP/1.1\r\nHost: a\r\n\r\n");
+    const std::string answer = client->readAll();
+    EXPECT_TRUE(answer.starts_with("HTTP/1.1 200 OK\r\n")) << answer;
+    EXPECT_NE(answer.find("\r\nConnection: close\r\n"), std::string::npos) << answer;
+  }
+  EXPECT_EQ(drained.get_future().wait_for(seconds(10)), std::future_status::ready);
+}
+
+TEST(Server, DrainResetsNobodyWhoHasConnected) {
+  for (int round = 0; round < 10; ++round) {
+    ServerFixture fixture;
+    std::atomic<int> connected = 0, answered = 0;
+    std::vector<std::thread> clients;
+    for (int i = 0; i < 4; ++i) {
+      clients.emplace_back([&, to = toSocketAddress(fixture.address)] {
+        for (;;) {
+          const Fd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+          if (connect(fd.get(), reinterpret_cast<const sockaddr*>(&to->storage), to->length) != 0) return;
+          ++connected;
+          constexpr std::string_view kRequest = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+          send(fd.get(), kRequest.data(), kRequest.size(), MSG_NOSIGNAL);
+          char answer[4096];
+          answered += recv(fd.get(), answer, sizeof answer, 0) > 0;
+        }
+      });
+    }
+    EXPECT_TRUE(eventually([&] { return answered > 50; }));
+    std::promise<void> drained;
+    fixture.thread.sync([&] { fixture.server->drain([&] { drained.set_value(); }); });
+    for (auto& client : clients) client.join();
+    EXPECT_EQ(drained.get_future().wait_for(seconds(10)), std::future_status::ready);
+    EXPECT_EQ(connected, answered);
+  }
+}
+
 }  // namespace
 }  // namespace pilotlight::net

@@ -6,6 +6,7 @@ SHELL := /bin/bash
 JOBS ?= $(shell nproc)
 LISTEN ?= 127.0.0.1:8080
 FUZZ_SECONDS ?= 60
+SOAK_SECONDS ?= 3600
 CTEST_ARGS ?=
 
 RELEASE := build/release
@@ -13,7 +14,7 @@ PROGRAMS := pilotlight pilotlight-shim pilotlight-native-host
 EXAMPLES := $(patsubst examples/%/Makefile,%,$(wildcard examples/*/Makefile))
 SOURCES = $(shell find lib operator gateway runtime-shim cli tools tests examples -name '*.h' -o -name '*.hpp' -o -name '*.cc')
 
-.PHONY: help run test lint format format-check asan tsan bench fuzz crds examples deps deps-run deps-test deps-bench programs image clean
+.PHONY: help run test lint format format-check asan tsan bench fuzz soak crds examples deps deps-run deps-test deps-bench programs image clean
 
 help:  ## list every entry
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -59,6 +60,11 @@ fuzz: deps-test  ## every fuzz target for FUZZ_SECONDS (60)
 	cmake --preset fuzz
 	cmake --build build/fuzz -j $(JOBS) --target tests/fuzz/all
 	tools/fuzz.sh build/fuzz/bin $(FUZZ_SECONDS)
+
+soak: deps-test  ## mixed load with dying replicas for SOAK_SECONDS (3600), under the address sanitizer
+	cmake --preset debug
+	cmake --build build/debug -j $(JOBS) --target $(PROGRAMS) pilotlight_test_recorder
+	python3 tests/soak/soak.py --bin build/debug/bin --recorder build/debug/tests/support/librecorder.so --seconds $(SOAK_SECONDS)
 
 crds: deps-run  ## regenerate crds/ and docs/reference.md from lib/api
 	@test -f $(RELEASE)/build.ninja || cmake --preset release -DPILOTLIGHT_TESTS=OFF

@@ -20,7 +20,7 @@ using std::chrono::milliseconds;
 
 namespace {
 
-constexpr milliseconds kNap{10};          // between two batches: lines are written together
+constexpr milliseconds kNap{5};           // between two batches: lines are written together
 constexpr milliseconds kLastWords{200};   // for what is left at the end, when nobody takes it
 constexpr std::size_t kRest = 32 * 1024;  // a batch from which on there is no nap
 

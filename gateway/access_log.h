@@ -1,7 +1,7 @@
 // One JSON line per request, written by a thread of its own: logging never holds a request up.
 //
 // Each event loop pushes its lines into a ring of its own (LogWriter::channel), without a lock; the writer takes what has come
-// some hundred times a second and writes it in one go. A reader that is slow or gone, or a full disk, costs lines, which are
+// some two hundred times a second and writes it in one go. A reader that is slow or gone, or a full disk, costs lines, which are
 // counted, and nothing else. Thread-safety as told for each member.
 #pragma once
 
@@ -32,7 +32,7 @@ struct LogWriterOptions {
   /// Gets each line without its end, in the writer's thread. It may take its time, but must return for the writer to end.
   std::function<void(std::string_view line)> sink;
   int fd = 1;                          ///< without a sink: where the lines go. Not closed
-  std::size_t ringBytes = 256 * 1024;  ///< of each channel
+  std::size_t ringBytes = 512 * 1024;  ///< of each channel
 };
 
 class LogWriter {

@@ -24,6 +24,7 @@ void addHeader(std::vector<std::string>& variables, std::size_t from, const net:
     return;
   }
   if (header.name.size() >= kOurs.size() && net::equalsIgnoreCase(header.name.substr(0, kOurs.size()), kOurs)) return;
+  if (header.name.find('_') != std::string_view::npos) return;  // X_Forwarded_For would pass for X-Forwarded-For
   std::string name = variableName("HTTP_HEADER_", header.name);
   for (std::size_t i = from; i < variables.size(); ++i) {
     if (variables[i].starts_with(name)) {

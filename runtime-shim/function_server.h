@@ -30,6 +30,8 @@ class FunctionServer final : public net::Application {
   bool draining() const { return draining_; }
   /// Stops accepting and closes the connections as they become idle; then `done`.
   void close(std::function<void()> done) { server_.drain(std::move(done)); }
+  /// The same for one that stood in on a listening socket of another's.
+  void leave(std::function<void()> done) { server_.leave(std::move(done)); }
   /// Asked for through the drain endpoint.
   void onDrainRequested(std::function<void()> listener) { drainRequested_ = std::move(listener); }
 

@@ -35,7 +35,8 @@ class Call {
 
   virtual void closeTunnel() = 0;  ///< after 101: the handler has closed its direction; the client's may still be open
   void finish() { finish({}); }
-  virtual void finish(std::span<const net::Header> trailers) = 0;  ///< the answer is complete; the slot is free before the client can see that
+  /// The answer is complete. The slot is free before the client can see that.
+  virtual void finish(std::span<const net::Header> trailers) = 0;
   /// Answers for the handler with a JSON body and X-Pilotlight-Error, or cuts the connection if the head was sent.
   virtual void fail(int status, std::string_view error, std::string_view message) = 0;
   /// The handler never saw the request: the gateway may send it elsewhere.

@@ -45,7 +45,7 @@ class Supervisor::Down final : public Invoker {
   Down(Supervisor& owner, net::Fd listener) : server_(owner.loop_, owner.config_, *this, owner.metrics_, owner.log_) {
     server_.listen(std::move(listener));
   }
-  void close(std::function<void()> done) { server_.close(std::move(done)); }
+  void close(std::function<void()> done) { server_.leave(std::move(done)); }
   void start(std::function<void(bool)>) override {}
   Invocation& invoke(Call&) override { std::abort(); }  // it is never ready
   void retire(Invocation&) override { std::abort(); }

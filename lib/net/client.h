@@ -55,7 +55,7 @@ class ClientCall {
   virtual void finish(std::span<const Header> trailers) = 0;  ///< trailers: only with BodyKind::chunked, dropped otherwise
   virtual void pauseBody() = 0;                               ///< of the answer
   virtual void resumeBody() = 0;
-  virtual void cancel() = 0;                       ///< closes the connection; no callback follows
+  virtual void cancel() = 0;                       ///< closes the connection, of HTTP/2 the stream; no callback follows
   virtual std::uint64_t bytesWritten() const = 0;  ///< bytes of this request handed to the kernel; 0: safe to send again elsewhere
 
  protected:
@@ -67,7 +67,7 @@ struct ClientRequest {
   std::span<const Header> headers;  ///< without framing fields and Connection; Host is required
   BodyKind body = BodyKind::none;   ///< none, length or chunked (any length)
   std::uint64_t length = 0;
-  std::string_view upgrade{};  ///< the protocol to upgrade to; empty: none
+  std::string_view upgrade{};  ///< the protocol to upgrade to; empty: none. HTTP/2 has no upgrade: an ordinary request there
 };
 
 enum class Protocol : std::uint8_t { http1, h2c };

@@ -113,7 +113,10 @@ bool ClientPool::Http2Connection::Stream::onField(nghttp2_rcbuf* name, nghttp2_r
   if (headSeen_) return keepTrailer(name, value);
   if (!headSize_.add(textOf(name), textOf(value), connection_->limits().headBytes, connection_->limits().headFields)) return false;
   const std::string_view text = textOf(value);
-  if (textOf(name) == ":status") return std::from_chars(text.data(), text.data() + text.size(), head_->status).ec == std::errc{};
+  if (textOf(name) == ":status") {
+    std::from_chars(text.data(), text.data() + text.size(), head_->status);  // three digits, as nghttp2 has seen to
+    return head_->status >= 100;
+  }
   if (textOf(name) == "content-length") {
     hasLength_ = true;
     if (std::from_chars(text.data(), text.data() + text.size(), head_->length).ec != std::errc{}) return false;

@@ -79,7 +79,7 @@ class Loop {
   bool turn(std::chrono::milliseconds patience);
   /// Runs `work` as the loop's thread, between two turns, as if it were a callback: what it wants flushed goes out after it.
   template <class Work>
-  void perform(Work&& work) {
+  void perform(Work work) {
     const Loop* outer = enter();
     work();
     flushAll();

@@ -150,6 +150,11 @@ void Server::listen(Fd listener) {
   impl_->listeners.push_back(std::make_unique<Listener>(*impl_, std::move(listener)));
 }
 
+void Server::leave(std::function<void()> done) {
+  impl_->listeners.clear();
+  drain(std::move(done));
+}
+
 void Server::drain(std::function<void()> done) {
   impl_->draining = true;
   impl_->drained = std::move(done);

@@ -79,9 +79,10 @@ class Exchange {
   virtual void finish(std::span<const Header> trailers) = 0;
   /// sendHead + write + finish.
   void respond(int status, std::string_view contentType, std::string_view body, std::span<const Header> extra = {});
-  /// Cuts the connection, so that the client sees a broken response. onEnd(false) follows, possibly at once.
+  /// Cuts the connection, of HTTP/2 the stream, so that the client sees a broken response. onEnd(false) follows, possibly at once.
   virtual void abort() = 0;
-  /// The connection closes after this response.
+  /// The connection closes after this response. Of HTTP/2, only if the request is complete: else its stream ends, which is all
+  /// that it takes to leave the rest of a body unread.
   virtual void closeAfter() = 0;
   virtual bool headSent() const = 0;
   virtual std::uint64_t bytesSent() const = 0;      ///< body bytes
@@ -120,6 +121,8 @@ class Server {
   /// Takes no new connections, but serves those that clients already have; each closes after its current response, or the one
   /// to a request that comes within ServerOptions::drainIdle. `done` runs once when none is left.
   void drain(std::function<void()> done);
+  /// The same, but the listening sockets are others' too, who go on with them.
+  void leave(std::function<void()> done);
   /// While memory is short: accepts nobody, and lets little of an answer wait for a client that is slow to read it.
   void spareMemory(bool on);
   std::size_t connections() const;

@@ -79,7 +79,9 @@ void Server::Connection::pump() {
         if (state_ == State::waiting) more = readInput();
         break;
       case State::active:
-        if (bodyDone_ || bodyPaused_)
+        if ((bodyDone_ || bodyPaused_) && peerClosed_ && !finished_ && !tunnel())
+          close(false);  // it left before anybody waited for that
+        else if (bodyDone_ || bodyPaused_)
           more = false;
         else if (!inputEmpty())
           feedBody();

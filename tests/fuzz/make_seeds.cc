@@ -23,11 +23,14 @@ std::string frame(char type, char flags, char stream, std::string_view payload) 
   return std::string{0, 0, size, type, flags, 0, 0, 0, stream} + std::string(payload);
 }
 
-/// HTTP/2 frames as a client sends them after the preface (RFC 9113 6; header blocks by RFC 7541).
-void writeFrames(const fs::path& folder) {
-  using namespace std::string_literals;
-  constexpr char kData = 0, kHeaders = 1, kPriority = 2, kReset = 3, kSettings = 4, kPing = 6, kGoAway = 7, kWindow = 8, kContinuation = 9;
-  constexpr char kEndStream = 1, kEndHeaders = 4, kPadded = 8;
+using namespace std::string_literals;
+// RFC 9113 6
+constexpr char kData = 0, kHeaders = 1, kPriority = 2, kReset = 3, kSettings = 4, kPush = 5, kPing = 6, kGoAway = 7, kWindow = 8,
+               kContinuation = 9;
+constexpr char kEndStream = 1, kEndHeaders = 4, kPadded = 8;
+
+/// HTTP/2 frames as a client sends them after the preface; header blocks by RFC 7541.
+void writeClientFrames(const fs::path& folder) {
   const std::string settings = frame(kSettings, 0, 0, ""), acknowledged = settings + frame(kSettings, 1, 0, "");
   const std::string get = "\x82\x86\x84\x41\x01\x61", post = "\x83\x86\x84\x41\x01\x61";
   const std::string getFrame = frame(kHeaders, kEndStream | kEndHeaders, 1, get);
@@ -68,6 +71,43 @@ void writeFrames(const fs::path& folder) {
   for (const auto& [name, bytes] : seeds) write(folder, name, static_cast<char>(bytes.size()), bytes);
 }
 
+/// The same as a server sends them to GET on stream 1, HEAD on 3, POST on 5.
+void writeServerFrames(const fs::path& folder) {
+  const std::string settings = frame(kSettings, 0, 0, "") + frame(kSettings, 1, 0, "");
+  const auto head = [](char stream, std::string_view block, char flags = 0) {
+    return frame(kHeaders, static_cast<char>(kEndHeaders | flags), stream, block);
+  };
+  const std::string ok = "\x88", hints =
+                                     "\x48\x03"
+                                     "103";
+  const std::string all = settings + head(1, ok) + frame(kData, kEndStream, 1, "abc") + head(3, ok, kEndStream) + head(5, ok, kEndStream);
+  const std::pair<const char*, std::string> seeds[] = {
+      {"settings", settings},
+      {"all", all},
+      {"trailers", settings + head(1, ok) + frame(kData, 0, 1, "abc") + head(1, "\x40\1x\1y", kEndStream)},
+      {"interim", settings + head(1, hints) + head(1, ok, kEndStream)},
+      {"length", settings +
+                     head(1, ok + "\x0f\x0d\1"
+                                  "3") +
+                     frame(kData, kEndStream, 1, "abc")},
+      {"wrong_length", settings +
+                           head(1, ok + "\x0f\x0d\1"
+                                        "2") +
+                           frame(kData, kEndStream, 1, "abc")},
+      {"no_status", settings + head(1, "\x40\1x\1y", kEndStream)},
+      {"padded", settings + head(1, ok) + frame(kData, kEndStream | kPadded, 1, "\2abc\0\0"s)},
+      {"reset", settings + head(1, ok) + frame(kReset, 0, 1, "\0\0\0\2"s) + frame(kReset, 0, 5, "\0\0\0\7"s)},
+      {"early", settings + head(5, ok, kEndStream) + frame(kReset, 0, 5, "\0\0\0\0"s)},
+      {"go_away", settings + frame(kGoAway, 0, 0, "\0\0\0\1\0\0\0\0"s) + head(1, ok, kEndStream)},
+      {"few_streams", frame(kSettings, 0, 0, "\0\3\0\0\0\1"s) + head(1, ok, kEndStream)},
+      {"small_window", frame(kSettings, 0, 0, "\0\4\0\0\0\1"s) + frame(kWindow, 0, 5, "\0\0\0\1"s) + head(5, ok, kEndStream)},
+      {"push", settings + frame(kPush, kEndHeaders, 1, "\0\0\0\2\x82\x86\x84\x41\1a"s) + head(1, ok, kEndStream)},
+      {"ping", settings + frame(kPing, 0, 0, "12345678") + head(1, ok, kEndStream)},
+      {"http1", "HTTP/1.1 400 Bad Request\r\n\r\n"},
+  };
+  for (const auto& [name, bytes] : seeds) write(folder, name, static_cast<char>(bytes.size()), bytes);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -94,5 +134,6 @@ int main(int argc, char** argv) {
     write(corpus / "http_response_fuzz", given.name, control, given.bytes);
     write(corpus / "http_client_fuzz", given.name, control, given.bytes);
   }
-  writeFrames(corpus / "http2_server_fuzz");
+  writeClientFrames(corpus / "http2_server_fuzz");
+  writeServerFrames(corpus / "http2_client_fuzz");
 }

@@ -201,6 +201,43 @@ INSTANTIATE_TEST_SUITE_P(
                      testing::Bool()),
     [](const auto& info) { return std::string(std::get<0>(info.param).name) + (std::get<1>(info.param) ? "_Reset" : "_Closed"); });
 
+TEST_F(ClientFaultTest, AClientThatClosesItsDirectionIsTakenForOneThatLeft) {
+  ASSERT_NO_FATAL_FAILURE(startBoth(kLong, kLong));
+  {
+    std::atomic<bool> told = false;
+    RawReplica replica([&](RawPeer& peer) {
+      if (!peer.readRequest()) return;
+      peer.readOn();
+      told = true;
+    });
+    ASSERT_NO_FATAL_FAILURE(faultyReplica(replica.address));
+    RawClient client(gateway_->address());
+    client.send(kGet);
+    ASSERT_TRUE(eventually([&] { return load().inFlight == 1; }));
+    client.shutdownWrite();
+    EXPECT_EQ(readAnswer(client.fd()).end, Seen::End::closed);
+    EXPECT_TRUE(idle());
+    EXPECT_TRUE(eventually([&] { return told.load(); })) << "its handler learns of it";
+  }
+  expectNothingLeft();
+}
+
+TEST_F(ClientFaultTest, RequestsOfClientsThatLeaveAtOnceAreNotHeld) {
+  ASSERT_NO_FATAL_FAILURE(startBoth(kLong, kLong));
+  {
+    std::vector<std::unique_ptr<RawClient>> clients;
+    for (int i = 0; i < 50; ++i) {
+      clients.push_back(std::make_unique<RawClient>(gateway_->address()));
+      clients.back()->send(i % 2 == 0 ? kGet : kPartOfBody);
+      clients.back()->shutdownWrite();
+    }
+    for (const auto& client : clients) EXPECT_EQ(readAnswer(client->fd()).end, Seen::End::closed);
+    EXPECT_TRUE(idle());
+    expectBystanderServed();
+  }
+  expectNothingLeft();
+}
+
 TEST_F(ClientFaultTest, AHundredClientsThatComeAndGoLeaveNothing) {
   ASSERT_NO_FATAL_FAILURE(startBoth(kLong, kLong));
   {

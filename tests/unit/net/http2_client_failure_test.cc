@@ -138,6 +138,7 @@ INSTANTIATE_TEST_SUITE_P(
                                  ClientFailure::closed},
                     BrokenAnswer{"DataBeforeHead", [](FramePeer& peer) { peer.data(1, "x"); }, ClientFailure::protocol},
                     BrokenAnswer{"NoStatus", [](FramePeer& peer) { peer.headers(1, {{"x-a", "1"}}); }, ClientFailure::protocol},
+                    BrokenAnswer{"SmallStatus", [](FramePeer& peer) { peer.headers(1, {{":status", "051"}}); }, ClientFailure::protocol},
                     BrokenAnswer{"Switching", [](FramePeer& peer) { peer.headers(1, {{":status", "101"}}); }, ClientFailure::protocol},
                     BrokenAnswer{"InterimAsEnd", [](FramePeer& peer) { peer.headers(1, {{":status", "103"}}); }, ClientFailure::protocol},
                     BrokenAnswer{"OfHttp1", [](FramePeer& peer) { peer.headers(1, {{":status", "200"}, {"connection", "close"}}); },

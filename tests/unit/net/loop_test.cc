@@ -118,5 +118,52 @@ TEST(Loop, FlushesOnceAfterTheCallbackThatAskedForIt) {
   loop.run();
 }
 
+TEST(Loop, ATurnDoesWhatIsThereAndTellsOfTheWishToStop) {
+  Loop loop;
+  int done = 0;
+  loop.post([&] { ++done; });
+  EXPECT_TRUE(loop.turn(Loop::kForever));
+  EXPECT_EQ(done, 1);
+  EXPECT_TRUE(loop.turn(milliseconds(0))) << "nothing to do, and no patience";
+  Timer timer([&] { ++done; });
+  loop.arm(timer, milliseconds(1));
+  while (done == 1) EXPECT_TRUE(loop.turn(Loop::kForever));
+  loop.stop();
+  EXPECT_FALSE(loop.turn(Loop::kForever));
+}
+
+TEST(Loop, MayPassToAnotherThreadBetweenTwoTurns) {
+  Loop loop;
+  std::vector<std::thread::id> seen;
+  for (int i = 0; i < 2; ++i) {
+    loop.post([&] {
+      EXPECT_TRUE(loop.onThread());
+      seen.push_back(std::this_thread::get_id());
+    });
+    std::thread([&] { EXPECT_TRUE(loop.turn(Loop::kForever)); }).join();
+  }
+  EXPECT_FALSE(loop.onThread());
+  ASSERT_EQ(seen.size(), 2u);
+}
+
+TEST(Loop, WhatIsPerformedBetweenTurnsIsFlushedAndDestroyedAtOnce) {
+  struct Counted final : Flusher {
+    explicit Counted(int& n) : count(n) {}
+    ~Counted() { count += 10; }
+    void flush() override { ++count; }
+    int& count;
+  };
+  Loop loop;
+  int count = 0;
+  loop.perform([&] {
+    EXPECT_TRUE(loop.onThread());
+    auto object = std::make_unique<Counted>(count);
+    loop.flushSoon(*object);
+    loop.destroyLater(std::move(object));
+    EXPECT_EQ(count, 0);
+  });
+  EXPECT_EQ(count, 11);
+}
+
 }  // namespace
 }  // namespace pilotlight::net

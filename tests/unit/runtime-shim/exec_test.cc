@@ -25,8 +25,8 @@ TEST(ExecTest, StandardInputBecomesStandardOutput) {
 TEST(ExecTest, TheRequestIsInTheEnvironment) {
   Shim shim(shell("env", {{"RESPONSE_CONTENT_TYPE", "text/plain"}}));
   ASSERT_TRUE(shim.waitReady()) << shim.log();
-  Response response =
-      shim.connect().request("PUT", "/a/b?c=d", "", "X-Request-Id: r-1\r\nX-Thing: 1\r\nX-Thing: 2\r\nX-Pilotlight-Param-id: 7\r\n");
+  Response response = shim.connect().request("PUT", "/a/b?c=d", "",
+                                             "X-Request-Id: r-1\r\nX-Thing: 1\r\nX-Thing: 2\r\nX_Thing: 3\r\nX-Pilotlight-Param-id: 7\r\n");
   EXPECT_EQ(response.header("content-type"), "text/plain");
   for (const char* line : {"HTTP_METHOD=PUT\n", "HTTP_PATH=/a/b\n", "HTTP_QUERY=c=d\n", "HTTP_HEADER_X_THING=1, 2\n", "HTTP_PARAM_id=7\n",
                            "REQUEST_ID=r-1\n", "PILOTLIGHT_FUNCTION=f\n"}) {

@@ -47,8 +47,9 @@ std::string_view FunctionServer::requestIdOf(const net::RequestHead& head) {
 
 void FunctionServer::refuse(net::Exchange& exchange, std::string_view reason) {
   metrics_.refused(reason);
-  // A body that is not read yet would have to be read before the next request: don't.
-  if (!exchange.bodyComplete() || draining_) exchange.closeAfter();
+  // A body that is not read yet would have to be read before the next request: don't. And who isn't ready may only stand in:
+  // its connections must not be kept for later, when they close as the next request is sent.
+  if (!exchange.bodyComplete() || draining_ || !ready_) exchange.closeAfter();
   std::array<net::Header, 2> extra = {net::Header{contract::kHeaderRefused, reason}, net::Header{"Retry-After", "1"}};
   exchange.respond(503, "application/json", "{\"error\":\"refused\",\"message\":\"" + std::string(reason) + "\"}\n", extra);
 }

@@ -1,6 +1,5 @@
 """What /proc, the metrics and the pods tell of a running instance; and killing its replicas."""
 
-import json
 import os
 import random
 import signal
@@ -19,7 +18,7 @@ class Kill:
     processes: frozenset  # the shim and all below it, as they were just before
 
 
-def status_kib(pid, name):
+def status_number(pid, name):
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith(name + ":"):
             return int(line.split()[1])
@@ -27,11 +26,11 @@ def status_kib(pid, name):
 
 
 def shims(instance):
-    """{function: [pid]} of the replicas that run."""
+    """{function: [pid]} of the replicas that run. What a shim has just forked still looks like it, but has another parent."""
     found = {}
     for pid in instance.tree():
         try:
-            if b"pilotlight-shim" not in Path(f"/proc/{pid}/cmdline").read_bytes():
+            if status_number(pid, "PPid") != instance.process.pid or b"pilotlight-shim" not in Path(f"/proc/{pid}/cmdline").read_bytes():
                 continue
             for variable in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
                 name, _, value = variable.partition(b"=")
@@ -77,10 +76,10 @@ def sample(instance):
     total = 0
     for replica in replicas:
         try:
-            total += status_kib(replica, "VmRSS")
+            total += status_number(replica, "VmRSS")
         except OSError:
             continue
-    return Sample(status_kib(pid, "VmRSS") / 1024, len(os.listdir(f"/proc/{pid}/fd")), status_kib(pid, "Threads"), len(replicas),
+    return Sample(status_number(pid, "VmRSS") / 1024, len(os.listdir(f"/proc/{pid}/fd")), status_number(pid, "Threads"), len(replicas),
                   total / 1024)
 
 
@@ -91,8 +90,3 @@ def metrics(instance):
             text = urllib.request.urlopen(line.split()[1], timeout=10).read().decode()
             return {name: float(value) for name, _, value in (row.rpartition(" ") for row in text.splitlines() if row[:1] not in "#")}
     raise RuntimeError("the instance has not told where its metrics are")
-
-
-def restarts(instance):
-    pods = json.loads(instance.cli("get", "pods", "-o", "json")).get("items", [])
-    return sum(status.get("restartCount", 0) for pod in pods for status in pod.get("status", {}).get("containerStatuses", []))

@@ -12,6 +12,7 @@ import collections
 import os
 import random
 import shutil
+import subprocess
 import sys
 import threading
 import time
@@ -72,7 +73,12 @@ def add_functions(instance, recorder, records):
 
 
 def wait_until_served(instance):
-    wait_until(lambda: {"fast", "echo", "pipe"} <= instance.ready(), 120, "the functions are Ready")
+    def ready():
+        try:
+            return {"fast", "echo", "pipe"} <= instance.ready()
+        except subprocess.CalledProcessError:
+            return False  # the gateway listens before the API does
+    wait_until(ready, 120, "the functions are Ready")
     wait_until(lambda: all(len(pids) == 3 for pids in watch.shims(instance).values()), 60, "three replicas of each")
 
 
@@ -211,8 +217,9 @@ class Soak:
         if held() > 0:
             findings.append(f"{held()} requests still in flight or queued")
         for function in ("fast", "echo", "pipe"):
-            findings += [f"{function} says: {line[:1000]}" for line in self.instance.cli("logs", function, "--tail", "1000").splitlines()
-                         if "Sanitizer" in line or "runtime error" in line]
+            lines = self.instance.cli("logs", function, "--tail", "1000", "--timestamps", "--prefix").splitlines()
+            (self.instance.folder / f"{function}.log").write_text("\n".join(lines))
+            findings += [f"{function} says: {line[:1000]}" for line in lines if "Sanitizer" in line or "runtime error" in line]
         time.sleep(2)
         after = watch.sample(self.instance)
         print(f"afterwards: {after}")
@@ -248,8 +255,10 @@ def main():
         # A small quarantine: memory must be seen to be flat within minutes.
         os.environ["ASAN_OPTIONS"] = f"quarantine_size_mb=8:log_path={instance.folder}/sanitizer:detect_leaks=1"
         os.environ["UBSAN_OPTIONS"] = f"print_stacktrace=1:log_path={instance.folder}/sanitizer"
-        passed = Soak(options, instance).run()
+        soak = Soak(options, instance)
+        passed = soak.run()
         if not passed and options.keep:
+            (instance.folder / "kills").write_text("\n".join(map(str, soak.kills)))
             shutil.copytree(instance.folder, options.keep, dirs_exist_ok=True)
         return 0 if passed else 1
 

@@ -14,6 +14,7 @@ from instance import descendants
 @dataclass
 class Kill:
     time: float
+    wall: str
     function: str
     processes: frozenset  # the shim and all below it, as they were just before
 
@@ -49,12 +50,12 @@ def kill_one(instance):
     function = random.choice(sorted(candidates))
     victim = random.choice(candidates[function])
     processes = frozenset(descendants(victim))
-    begin = time.monotonic()
+    begin, wall = time.monotonic(), time.strftime("%H:%M:%S")
     try:
         os.kill(victim, signal.SIGKILL)
     except ProcessLookupError:
         return None
-    return Kill(begin, function, processes)
+    return Kill(begin, wall, function, processes)
 
 
 @dataclass

@@ -111,8 +111,8 @@ TEST_F(Grpc, AClientThatCancelsFreesItsSlot) {
 TEST_F(Grpc, CallOfAnUnknownFunctionIsUnimplemented) {
   grpc::ChannelArguments arguments;
   arguments.SetString(GRPC_ARG_DEFAULT_AUTHORITY, "nobody.default.localhost");
-  const auto nobody = Chat::NewStub(
-      grpc::CreateCustomChannel("127.0.0.1:" + std::to_string(local.port()), grpc::InsecureChannelCredentials(), arguments));
+  const auto nobody =
+      Chat::NewStub(grpc::CreateCustomChannel("127.0.0.1:" + std::to_string(local.port()), grpc::InsecureChannelCredentials(), arguments));
   grpc::ClientContext context;
   limit(context);
   Message request, reply;

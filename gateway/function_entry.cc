@@ -75,7 +75,7 @@ void FunctionEntry::configure(const api::FunctionRouteSpec& spec) {
   {
     std::lock_guard lock(mutex_);
     backends_ = spec.backends;
-    core::AdmissionSettings settings{spec.queue.requests, spec.queue.bytes.value, {}};
+    core::AdmissionSettings settings{.queueRequests = spec.queue.requests, .queueBytes = spec.queue.bytes.value, .versions = {}};
     for (const api::RouteBackend& backend : backends_) settings.versions.push_back({backend.version, backend.weight});
     if (spec.reserved)
       settings.atMost = *spec.reserved;

@@ -24,14 +24,14 @@
 
 namespace pilotlight::gateway {
 
-/// One replica of a function, known by the uid of its pod.
-struct Upstream final : core::Replica {
-  std::string uid, pod;
+/// One replica of a function, known by the uid of its pod. What every request touches comes first.
+struct alignas(64) Upstream final : core::Replica {
   net::Address address;
   std::atomic<std::chrono::milliseconds> timeout{std::chrono::seconds(30)};  // the base is guarded by FunctionEntry::mutex
   std::atomic<api::Protocol> protocol{api::Protocol::http1};                 // what its shim is talked to with
-  int failures = 0;                                                          // in a row, to connect
-  bool retired = false;                                                      // gone or going: deleted when nothing is in flight
+  std::string uid, pod;
+  int failures = 0;      // in a row, to connect
+  bool retired = false;  // gone or going: deleted when nothing is in flight
 };
 
 /// How many requests ended with each status. A function has few different ones, so what is written stays in a line or two of
@@ -55,11 +55,11 @@ class StatusCounts {
 };
 
 /// Rising counts; written by event loops, read by whoever scrapes. What every request touches comes first.
-struct FunctionCounters {
+struct alignas(64) FunctionCounters {
   static constexpr std::array<double, 14> kBounds{0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30};  // seconds
   struct Histogram {
-    std::array<std::atomic<std::uint64_t>, kBounds.size() + 1> buckets{};
     std::atomic<std::uint64_t> micros{0};
+    std::array<std::atomic<std::uint64_t>, kBounds.size() + 1> buckets{};
     void observe(std::chrono::nanoseconds value);
   };
   std::atomic<std::uint64_t> requests{0};
@@ -143,15 +143,16 @@ class FunctionEntry : public core::Share {
   void eraseIfDone(Upstream& upstream);          // requires mutex_
   Upstream* find(const std::string& uid) const;  // requires mutex_
 
+  // What every request touches comes first.
+  std::atomic<FunctionCounters*> counters_{nullptr};
+  mutable std::mutex mutex_;
+  core::Admission admission_;  // guarded by mutex_, as upstreams_ and backends_
+  std::vector<std::unique_ptr<Upstream>> upstreams_;
+  std::vector<api::RouteBackend> backends_;
+  std::unique_ptr<FunctionCounters> ownedCounters_;  // written once, under mutex_
   const kube::Key key_;
   Pool& pool_;
   int reserved_ = 0;  // by configure() only
-  std::atomic<FunctionCounters*> counters_{nullptr};
-  std::unique_ptr<FunctionCounters> ownedCounters_;  // written once, under mutex_
-  mutable std::mutex mutex_;
-  core::Admission admission_;  // guarded by mutex_, as all below
-  std::vector<std::unique_ptr<Upstream>> upstreams_;
-  std::vector<api::RouteBackend> backends_;
 };
 
 }  // namespace pilotlight::gateway

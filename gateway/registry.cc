@@ -36,6 +36,16 @@ kube::Key functionOf(const kube::Object& pod) {
   return {pod.namespace_(), pod.label(api::kLabelFunction)};
 }
 
+Route routeOf(const api::FunctionRouteSpec& spec, std::shared_ptr<FunctionEntry> entry) {
+  return {.entry = std::move(entry),
+          .limits = spec.limits,
+          .queueWait = spec.queue.wait,
+          .idleTimeout = spec.idleTimeout,
+          .visibility = spec.visibility,
+          .retry = spec.retry,
+          .closed = spec.reserved == 0};
+}
+
 std::int64_t versionOf(const kube::Object& pod) {
   const std::string& text = pod.label(api::kLabelVersion);
   std::int64_t version = 0;
@@ -129,21 +139,22 @@ void Registry::onRoute(const kube::Object& before, const kube::Object& after) {
 
 void Registry::rebuild() {
   auto snapshot = std::make_shared<Snapshot>();
-  std::vector<kube::Key> fresh;
+  std::vector<std::shared_ptr<const api::FunctionRoute>> routes;
   {
     std::lock_guard lock(mutex_);
+    snapshot->routes.reserve(routeStates_.size());
     for (const auto& [key, state] : routeStates_) {
-      snapshot->routes.push_back(state.route);
-      snapshot->entries.push_back(entryOf(key));
+      routes.push_back(state.route);
+      snapshot->routes.push_back(routeOf(state.route->spec, entryOf(key)));
     }
   }
   std::vector<const api::FunctionRoute*> plain;
-  plain.reserve(snapshot->routes.size());
-  for (const auto& route : snapshot->routes) plain.push_back(route.get());
+  plain.reserve(routes.size());
+  for (const auto& route : routes) plain.push_back(route.get());
   snapshot->table = core::RouteTable::build(plain);
-  hooks_.publish(snapshot);
+  hooks_.publish(std::move(snapshot));
 
-  for (const auto& route : snapshot->routes) {
+  for (const auto& route : routes) {
     const kube::Key key{route->metadata.namespace_, route->metadata.name};
     {
       std::lock_guard lock(mutex_);

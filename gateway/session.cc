@@ -36,9 +36,9 @@ net::Loop& Session::ownerLoop() {
 
 net::ExchangeHandler* Session::begin(net::Exchange& exchange, std::shared_ptr<const Snapshot> snapshot, const core::RouteMatch& match) {
   snapshot_ = std::move(snapshot);
-  spec_ = &snapshot_->routes[match.route]->spec;
+  route_ = &snapshot_->routes[match.route];
   exchange_ = &exchange;
-  entry_ = snapshot_->entries[match.route].get();
+  entry_ = route_->entry.get();
   match_ = match;
   bodyEnded_ = replayLost_ = coldStart_ = exhausted_ = false;
   attempts_ = status_ = 0;
@@ -58,7 +58,7 @@ void Session::acquire(const Upstream* avoid) {
   const auto taken = entry_->take(*this, now, avoid, attempts_ > 0);
   if (taken.upstream) return dispatch(*taken.upstream);
   poolFull_ = taken.poolFull;
-  if (taken.join == core::Admission::Join::tooManyRequests && spec().reserved == 0)
+  if (taken.join == core::Admission::Join::tooManyRequests && route_->closed)
     return reject(Limit::reserved, 429, "reserved", "spec.concurrency.reserved is 0: the function takes no requests");
   if (taken.join == core::Admission::Join::tooManyRequests)
     return reject(Limit::queueRequests, 429, "queue.requests", "as many requests wait as spec.concurrency.queue.requests allows");
@@ -66,7 +66,7 @@ void Session::acquire(const Upstream* avoid) {
     return reject(Limit::queueBytes, 429, "queue.bytes",
                   "the requests that wait hold as many bytes as spec.concurrency.queue.bytes allows");
   exchange_->pauseBody();
-  setDeadline(arrived_ + spec().queue.wait);
+  setDeadline(arrived_ + route_->queueWait);
   if (entry_->offered() == 0) {
     coldStart_ = true;
     worker_.shared().waker.wake(sharedEntry());
@@ -116,8 +116,8 @@ void Session::dispatch(Upstream& upstream) {
 
 void Session::onBody(net::Exchange& exchange, std::string_view part) {
   if (state_ == State::tunnelling) {
-    deadline_ = worker_.loop().now() + spec().idleTimeout;
-  } else if (exchange.bytesReceived() > static_cast<std::uint64_t>(spec().limits.body.value)) {
+    deadline_ = worker_.loop().now() + route_->idleTimeout;
+  } else if (exchange.bytesReceived() > static_cast<std::uint64_t>(route_->limits.body.value)) {
     if (exchange.head().major == 1) exchange.closeAfter();  // rather than read the rest
     cancelCall();
     releaseSlot();
@@ -192,7 +192,7 @@ void Session::onHead(const net::ResponseHead& head) {
   buildResponse(head, fields);
   if (head.body == net::BodyKind::tunnel) {
     state_ = State::tunnelling;
-    setDeadline(firstByte_ + spec().idleTimeout);
+    setDeadline(firstByte_ + route_->idleTimeout);
     return exchange_->sendHead(head.status, head.reason, fields, {net::BodyKind::tunnel, 0});
   }
   net::ResponseBody body{head.body == net::BodyKind::untilClose ? net::BodyKind::chunked : head.body, head.length};
@@ -202,7 +202,7 @@ void Session::onHead(const net::ResponseHead& head) {
 }
 
 void Session::onBody(std::string_view part) {
-  if (state_ == State::tunnelling) deadline_ = worker_.loop().now() + spec().idleTimeout;
+  if (state_ == State::tunnelling) deadline_ = worker_.loop().now() + route_->idleTimeout;
   if (!exchange_->write(part) && call_) call_->pauseBody();
 }
 
@@ -229,7 +229,7 @@ bool Session::replayable() const {
 bool Session::mayResend(net::ClientFailure failure) const {
   if (failure == net::ClientFailure::connect || failure == net::ClientFailure::exhausted) return true;
   if (failure == net::ClientFailure::protocol || !replayable()) return false;
-  return spec().retry == api::Retry::idempotent && isIdempotent(exchange_->head().method);
+  return route_->retry == api::Retry::idempotent && isIdempotent(exchange_->head().method);
 }
 
 void Session::onFailure(net::ClientFailure failure) {
@@ -260,7 +260,7 @@ void Session::again(const Upstream* avoid) {
   if (attempts_ < 3) return acquire(avoid);
   state_ = State::backingOff;
   const auto delay = std::min<std::chrono::milliseconds>(kMaxBackOff, std::chrono::milliseconds(1LL << std::min(attempts_ - 3, 7)));
-  setDeadline(std::min(worker_.loop().now() + delay, arrived_ + spec().queue.wait));
+  setDeadline(std::min(worker_.loop().now() + delay, arrived_ + route_->queueWait));
 }
 
 void Session::releaseSlot() {
@@ -284,7 +284,7 @@ void Session::onDeadline() {
   if (now < deadline_) return worker_.loop().arm(timer_, deadline_);
   switch (state_) {
     case State::backingOff:
-      if (now < arrived_ + spec().queue.wait) return acquire(nullptr);
+      if (now < arrived_ + route_->queueWait) return acquire(nullptr);
       [[fallthrough]];
     case State::held:
       if (state_ == State::held && !entry_->leave(*this, now)) return;  // a grant is on its way

@@ -66,8 +66,7 @@ class Session final : public SlotTaker, public net::ExchangeHandler, public net:
   void onDeadline();
   void setDeadline(Clock::time_point due);
   void cancelCall();
-  std::shared_ptr<FunctionEntry> sharedEntry() const { return snapshot_->entries[match_.route]; }
-  const api::FunctionRouteSpec& spec() const { return *spec_; }
+  std::shared_ptr<FunctionEntry> sharedEntry() const { return route_->entry; }
   bool replayable() const;
   bool mayResend(net::ClientFailure failure) const;
   void forgetReplay();
@@ -93,8 +92,8 @@ class Session final : public SlotTaker, public net::ExchangeHandler, public net:
   net::Exchange* exchange_ = nullptr;
   std::shared_ptr<const Snapshot> snapshot_;  // keeps entry_ and the names in match_, whatever routes come later
   FunctionEntry* entry_ = nullptr;
-  const api::FunctionRouteSpec* spec_ = nullptr;  // in the snapshot
-  Upstream* upstream_ = nullptr;                  // its slot is ours
+  const Route* route_ = nullptr;  // in the snapshot
+  Upstream* upstream_ = nullptr;  // its slot is ours
   net::ClientCall* call_ = nullptr;
   core::RouteMatch match_;  // views into the exchange's head and the snapshot
   bool bodyEnded_ = false, replayLost_ = false, coldStart_ = false, poolFull_ = false, exhausted_ = false;

@@ -34,7 +34,7 @@ void appendText(std::string& out, std::string_view key, std::string_view value) 
 
 bool Session::tooLarge() {
   const net::RequestHead& head = exchange_->head();
-  const api::HttpLimits& limits = spec().limits;
+  const api::HttpLimits& limits = route_->limits;
   if (head.headers.size() > static_cast<std::size_t>(limits.headers))
     return fail(431, "RequestHeaderFieldsTooLarge", "http.limits.headers", "the request has more header fields than the function takes"),
            true;

@@ -10,10 +10,20 @@
 
 namespace pilotlight::gateway {
 
+/// What a request needs to know of its route, side by side: with thousands of functions each further place in memory that is
+/// looked at costs a miss of the caches.
+struct Route {
+  std::shared_ptr<FunctionEntry> entry;
+  api::HttpLimits limits;
+  api::Duration queueWait, idleTimeout;
+  api::Visibility visibility;
+  api::Retry retry;
+  bool closed;  ///< reserved: 0, it takes no requests
+};
+
 struct Snapshot {
-  std::vector<std::shared_ptr<const api::FunctionRoute>> routes;
-  std::vector<std::shared_ptr<FunctionEntry>> entries;  // same index
-  core::RouteTable table;
+  std::vector<Route> routes;
+  core::RouteTable table;  // of the same indices
 };
 
 }  // namespace pilotlight::gateway

@@ -131,7 +131,7 @@ net::ExchangeHandler* Worker::route(net::Exchange& exchange, bool external) {
     match = snapshot_->table.match(head.host, head.path, head.method);
   if (match.path.starts_with(kOwnPrefix)) match.outcome = core::RouteMatch::Outcome::noPath;  // the shim's, behind a local prefix
   if (match.outcome == core::RouteMatch::Outcome::found && external &&
-      snapshot_->routes[match.route]->spec.visibility == api::Visibility::cluster)
+      snapshot_->routes[match.route].visibility == api::Visibility::cluster)
     match.outcome = core::RouteMatch::Outcome::noHost;
   if (match.outcome != core::RouteMatch::Outcome::found) {
     refuseUnrouted(exchange, match);

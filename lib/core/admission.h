@@ -105,16 +105,17 @@ class Admission {
   void regroup();
   void meter(TimePoint now);
 
+  // What every request touches lies together, from the end of settings_ on.
   AdmissionSettings settings_;
   std::vector<Version> versions_;
-  std::vector<Replica*> replicas_;
   Waiter* first_ = nullptr;
-  Waiter* last_ = nullptr;
   int inFlight_ = 0, queued_ = 0;
-  std::int64_t queuedBytes_ = 0;
   std::int64_t concurrencyNanos_ = 0;
   TimePoint metered_{};
   TimePoint lastActive_{};
+  Waiter* last_ = nullptr;
+  std::int64_t queuedBytes_ = 0;
+  std::vector<Replica*> replicas_;
 };
 
 }  // namespace pilotlight::core

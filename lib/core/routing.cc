@@ -3,22 +3,81 @@
 #include <algorithm>
 #include <numeric>
 #include <tuple>
+#include <utility>
 
 namespace pilotlight::core {
 
 struct RouteTable::Endpoint {
   std::size_t route;
-  std::vector<std::string> methods;         // empty: all
-  std::vector<std::string> parameterNames;  // in the order of the path
+  const Names* methods;         // null: all
+  const Names* parameterNames;  // in the order of the path
 };
 
 struct RouteTable::Node {
-  std::map<std::string, std::unique_ptr<Node>, std::less<>> literals;
+  std::vector<std::pair<std::string, std::unique_ptr<Node>>> literals;  // by name
   std::unique_ptr<Node> parameter;
   std::vector<Endpoint> here, rest;  // a path that ends here; a {proxy+} that starts here
+
+  auto place(std::string_view name) const {
+    return std::ranges::lower_bound(literals, name, {}, [](const auto& of) { return std::string_view(of.first); });
+  }
+  const Node* literal(std::string_view name) const {
+    const auto found = place(name);
+    return found == literals.end() || found->first != name ? nullptr : found->second.get();
+  }
+  std::unique_ptr<Node>& literalToBe(std::string_view name) {
+    auto found = literals.begin() + (place(name) - literals.cbegin());
+    if (found == literals.end() || found->first != name) found = literals.emplace(found, std::string(name), nullptr);
+    return found->second;
+  }
 };
 
-RouteTable::RouteTable() = default;
+/// Tries by name: a hash table with open addressing, at most half full, of places in one array.
+class RouteTable::Sites {
+ public:
+  const Node* find(std::string_view name) const {
+    const auto hash = hashOf(name);
+    for (std::size_t at = hash & mask();; at = (at + 1) & mask()) {
+      const Slot slot = slots_[at];
+      if (slot.site == 0) return nullptr;
+      if (slot.hash == hash && sites_[slot.site - 1].name == name) return &sites_[slot.site - 1].root;
+    }
+  }
+  Node& operator[](const std::string& name) {
+    if (const Node* known = find(name)) return const_cast<Node&>(*known);
+    sites_.emplace_back(name);
+    if (sites_.size() * 2 > slots_.size()) {
+      slots_.assign(slots_.size() * 2, {});
+      for (std::size_t i = 0; i < sites_.size(); ++i) put(i);
+    } else {
+      put(sites_.size() - 1);
+    }
+    return sites_.back().root;
+  }
+  bool empty() const { return sites_.empty(); }
+
+ private:
+  struct Site {
+    std::string name;
+    Node root{};
+  };
+  struct Slot {
+    std::uint32_t hash = 0, site = 0;  // site: its place + 1; 0: free
+  };
+  static std::uint32_t hashOf(std::string_view name) { return static_cast<std::uint32_t>(std::hash<std::string_view>{}(name)); }
+  std::size_t mask() const { return slots_.size() - 1; }
+  void put(std::size_t site) {
+    const auto hash = hashOf(sites_[site].name);
+    std::size_t at = hash & mask();
+    while (slots_[at].site != 0) at = (at + 1) & mask();
+    slots_[at] = {hash, static_cast<std::uint32_t>(site + 1)};
+  }
+
+  std::vector<Site> sites_;
+  std::vector<Slot> slots_ = std::vector<Slot>(16);
+};
+
+RouteTable::RouteTable() : hosts_(std::make_unique<Sites>()), locals_(std::make_unique<Sites>()) {}
 RouteTable::~RouteTable() = default;
 RouteTable::RouteTable(RouteTable&&) noexcept = default;
 RouteTable& RouteTable::operator=(RouteTable&&) noexcept = default;
@@ -69,9 +128,9 @@ std::string_view lowerHost(std::string_view host, char (&buffer)[kMaxHost + 1]) 
   return {buffer, host.size()};
 }
 
-bool overlaps(const std::vector<std::string>& a, const std::vector<std::string>& b) {
-  if (a.empty() || b.empty()) return a.empty() == b.empty();  // one with methods is more specific than one for all
-  return std::ranges::any_of(a, [&](const std::string& method) { return std::ranges::find(b, method) != b.end(); });
+bool overlaps(const std::vector<std::string>* a, const std::vector<std::string>* b) {
+  if (!a || !b) return a == b;  // one with methods is more specific than one for all
+  return std::ranges::any_of(*a, [&](const std::string& method) { return std::ranges::find(*b, method) != b->end(); });
 }
 
 }  // namespace
@@ -83,36 +142,37 @@ struct RouteTable::Builder {
 
   void add(std::size_t index) {
     const api::FunctionRouteSpec& spec = routes[index]->spec;
-    for (const std::string& host : spec.hosts) addPaths(table.hosts_, host, index);
-    if (!spec.localPath.empty()) addPaths(table.locals_, spec.localPath, index);
+    for (const std::string& host : spec.hosts) addPaths(*table.hosts_, host, index);
+    if (!spec.localPath.empty()) addPaths(*table.locals_, spec.localPath, index);
   }
 
-  void addPaths(Tries& tries, const std::string& key, std::size_t index) {
-    auto& root = tries[key];
-    if (!root) root = std::make_unique<Node>();
+  const Names* known(Names names) { return names.empty() ? nullptr : &*table.names_.insert(std::move(names)).first; }
+
+  void addPaths(Sites& sites, const std::string& key, std::size_t index) {
+    Node& root = sites[key];
     const auto& paths = routes[index]->spec.routes;
-    if (paths.empty()) addPath(*root, "/{proxy+}", {}, key, index);
-    for (const api::HttpRoute& route : paths) addPath(*root, route.path, route.methods, key, index);
+    if (paths.empty()) addPath(root, "/{proxy+}", {}, key, index);
+    for (const api::HttpRoute& route : paths) addPath(root, route.path, route.methods, key, index);
   }
 
-  void addPath(Node& root, std::string_view path, const std::vector<std::string>& methods, const std::string& key, std::size_t index) {
+  void addPath(Node& root, std::string_view path, const Names& methods, const std::string& key, std::size_t index) {
     Node* node = &root;
-    std::vector<std::string> names;
+    Names names;
     std::string_view left = path;
     while (!left.empty()) {
       std::string_view rest;
       const std::string_view segment = firstSegment(left, rest);
       if (segment.starts_with('{') && segment.ends_with("+}")) {
         names.emplace_back(segment.substr(1, segment.size() - 3));
-        return place(node->rest, {index, methods, std::move(names)}, key, path);
+        return place(node->rest, {index, known(methods), known(std::move(names))}, key, path);
       }
-      auto& child = segment.starts_with('{') ? node->parameter : node->literals[std::string(segment)];
+      auto& child = segment.starts_with('{') ? node->parameter : node->literalToBe(segment);
       if (segment.starts_with('{')) names.emplace_back(segment.substr(1, segment.size() - 2));
       if (!child) child = std::make_unique<Node>();
       node = child.get();
       left = rest;
     }
-    place(node->here, {index, methods, std::move(names)}, key, path);
+    place(node->here, {index, known(methods), known(std::move(names))}, key, path);
   }
 
   void place(std::vector<Endpoint>& endpoints, Endpoint endpoint, const std::string& key, std::string_view path) {
@@ -122,8 +182,7 @@ struct RouteTable::Builder {
       return;
     }
     // Those that name their methods are tried before those for all.
-    const bool forAll = endpoint.methods.empty();
-    endpoints.insert(forAll ? endpoints.end() : endpoints.begin(), std::move(endpoint));
+    endpoints.insert(endpoint.methods ? endpoints.begin() : endpoints.end(), endpoint);
   }
 };
 
@@ -152,11 +211,11 @@ template <class Endpoints>
 bool choose(const Endpoints& endpoints, std::size_t values, Walk& walk) {
   for (const auto& endpoint : endpoints) {
     walk.pathSeen = true;
-    if (!endpoint.methods.empty() && std::ranges::find(endpoint.methods, walk.method) == endpoint.methods.end()) continue;
+    if (endpoint.methods && std::ranges::find(*endpoint.methods, walk.method) == endpoint.methods->end()) continue;
     walk.match.outcome = RouteMatch::Outcome::found;
     walk.match.route = endpoint.route;
     walk.match.parameterCount = values;
-    for (std::size_t i = 0; i < values; ++i) walk.match.parameters[i].name = endpoint.parameterNames[i];
+    for (std::size_t i = 0; i < values; ++i) walk.match.parameters[i].name = (*endpoint.parameterNames)[i];
     return true;
   }
   return false;
@@ -167,8 +226,8 @@ bool descend(const Node& node, std::string_view path, std::size_t values, Walk& 
   if (path.empty()) return choose(node.here, values, walk);
   std::string_view rest;
   const std::string_view segment = firstSegment(path, rest);
-  if (const auto literal = node.literals.find(segment); literal != node.literals.end())
-    if (descend(*literal->second, rest, values, walk)) return true;
+  if (const Node* literal = node.literal(segment))
+    if (descend(*literal, rest, values, walk)) return true;
   if (values == RouteMatch::kMaxParameters) return false;
   if (node.parameter && !segment.empty()) {
     walk.match.parameters[values].value = segment;
@@ -189,16 +248,16 @@ bool RouteTable::matchTrie(const Node& root, std::string_view path, std::string_
 }
 
 bool RouteTable::matchLocal(std::string_view path, std::string_view method, RouteMatch& match) const {
-  if (locals_.empty()) return false;
+  if (locals_->empty()) return false;
   std::string_view afterOne, afterTwo;
   const std::string_view first = firstSegment(path, afterOne);
   if (first.empty()) return false;
   const auto attempt = [&](std::string_view rest) {
     const std::string_view prefix = path.substr(0, path.size() - rest.size());
-    const auto found = locals_.find(prefix);
-    if (found == locals_.end()) return false;
+    const Node* found = locals_->find(prefix);
+    if (!found) return false;
     match.prefix = prefix;
-    return matchTrie(*found->second, rest.empty() ? std::string_view("/") : rest, method, match);
+    return matchTrie(*found, rest.empty() ? std::string_view("/") : rest, method, match);
   };
   if (afterOne.size() > 1) {
     firstSegment(afterOne, afterTwo);
@@ -214,8 +273,8 @@ RouteMatch RouteTable::match(std::string_view host, std::string_view path, std::
     return match;
   }
   char buffer[kMaxHost + 1];
-  const auto trie = hosts_.find(lowerHost(host, buffer));
-  if (trie != hosts_.end() && matchTrie(*trie->second, path, method, match)) return match;
+  const Node* trie = hosts_->find(lowerHost(host, buffer));
+  if (trie && matchTrie(*trie, path, method, match)) return match;
   const RouteMatch byHost = match;
   if (matchLocal(path, method, match)) return match;
   return match.outcome == RouteMatch::Outcome::noHost ? byHost : match;

@@ -89,7 +89,7 @@ void Server::Connection::pump() {
           more = readInput();
         break;
       case State::discarding:
-        if (bodyDone_ || requestBytes_ > kDiscardLimit)
+        if (bodyDone_ || discardedTooMuch())
           afterAnswer();
         else if (!inputEmpty())
           feedBody();
@@ -302,6 +302,18 @@ bool Server::Connection::openTunnel() {
   return true;
 }
 
+/// Whether the rest of the request's body may be more than is read for nothing, or may never come. A client that was told that
+/// the connection stays would lose the next request on it.
+bool Server::Connection::mayLeaveUnread() const {
+  if (bodyDone_) return false;
+  const RequestHead& head = incoming_->head;
+  return head.body != BodyKind::length || bodyLeft_ > kDiscardLimit || (head.expectContinue && !continueSent_ && requestBytes_ == 0);
+}
+
+bool Server::Connection::discardedTooMuch() const {
+  return requestBytes_ - answeredAt_ > kDiscardLimit;
+}
+
 void Server::Connection::sendHead(int status, std::string_view reason, std::span<const Header> headers, ResponseBody body) {
   if (state_ != State::active || headSent_) return;
   headSent_ = true;
@@ -333,7 +345,7 @@ void Server::Connection::sendHead(int status, std::string_view reason, std::span
     out_.appendNumber(body.kind == BodyKind::length ? body.length : 0);
     out_.append("\r\n");
   }
-  if (closeAfter_ || server_.draining) keepAlive_ = false;
+  if (closeAfter_ || server_.draining || mayLeaveUnread()) keepAlive_ = false;
   if (!keepAlive_)
     out_.append("Connection: close\r\n");
   else if (incoming_->head.minor == 0)
@@ -382,6 +394,7 @@ void Server::Connection::finish(std::span<const Header> trailers) {
     out_.append("\r\n");
   }
   finished_ = true;
+  answeredAt_ = requestBytes_;
   loop_.flushSoon(*this);
 }
 
@@ -437,7 +450,7 @@ void Server::Connection::endExchange(bool complete) {
 
 void Server::Connection::afterAnswer() {
   if (state_ == State::closed) return;
-  if (!keepAlive_ || closeAfter_ || server_.draining || (!bodyDone_ && requestBytes_ > kDiscardLimit)) {
+  if (!keepAlive_ || closeAfter_ || server_.draining || (!bodyDone_ && discardedTooMuch())) {
     if (bodyDone_ && inputEmpty()) return close(true);
     return linger();
   }

@@ -106,6 +106,8 @@ class Server::Connection final : public Server::Peer, public Exchange, public Po
   void flushFinished();
   void endExchange(bool complete);
   void afterAnswer();
+  bool mayLeaveUnread() const;
+  bool discardedTooMuch() const;
   void keepInput();
   void refuse(int status);
   void linger();
@@ -138,7 +140,7 @@ class Server::Connection final : public Server::Peer, public Exchange, public Po
   std::uint64_t bodyLeft_ = 0;
   bool bodyPaused_ = false, bodyDone_ = true;
   bool continueSent_ = false;
-  std::uint64_t requestBytes_ = 0;
+  std::uint64_t requestBytes_ = 0, answeredAt_ = 0;  // of the body; all, and when the answer was complete
 
   OutBuffer out_;
   ResponseBody response_;

@@ -281,6 +281,52 @@ TEST(Server, DrainAnswersWhatIsOpenAndCloses) {
   EXPECT_EQ(drained.get_future().wait_for(seconds(10)), std::future_status::ready);
 }
 
+/// Answers "<path> after <bytes>" as soon as so many bytes of the body have come as the path says.
+struct AnswersAfter final : ExchangeHandler {
+  explicit AnswersAfter(std::uint64_t bytes) : wanted(bytes) {}
+  void onBody(Exchange& exchange, std::string_view) override { look(exchange); }
+  void onBodyEnd(Exchange& exchange) override { look(exchange); }
+  void onEnd(Exchange&, bool) override { delete this; }
+  void look(Exchange& exchange) {
+    if (exchange.headSent() || exchange.bytesReceived() < wanted) return;
+    exchange.respond(200, "text/plain", std::string(exchange.head().path));
+  }
+  const std::uint64_t wanted;
+};
+
+TEST(Server, AnAnswerThatKeepsTheConnectionMeansThatTheRestOfTheBodyIsRead) {
+  struct Case {
+    const char* fields;
+    std::size_t body, answeredAfter;
+    bool kept;
+  };
+  const Case cases[] = {
+      {"Content-Length: 200000\r\n", 200'000, 1, true},
+      {"Content-Length: 300000\r\n", 300'000, 1, false},                // too much to be read for nothing
+      {"Content-Length: 2000000\r\n", 2'000'000, 1'900'000, true},      // what is left counts
+      {"Expect: 100-continue\r\nContent-Length: 10\r\n", 0, 0, false},  // nobody knows whether the body comes
+  };
+  for (const Case& each : cases) {
+    ServerFixture fixture;
+    fixture.app.takesOver = [&](Exchange& exchange) -> ExchangeHandler* {
+      if (exchange.head().path == "/next") return nullptr;
+      auto* handler = new AnswersAfter(each.answeredAfter);
+      handler->look(exchange);
+      return handler;
+    };
+    RawClient client(fixture.address);
+    const std::string request = std::string("POST /early HTTP/1.1\r\nHost: a\r\n") + each.fields + "\r\n" + std::string(each.body, 'x');
+    std::thread sender([&] { client.send(request); });
+    const std::string answer = client.readUntil("/early");
+    sender.join();
+    EXPECT_TRUE(answer.starts_with("HTTP/1.1 200 OK\r\n")) << each.fields << answer;
+    EXPECT_EQ(answer.find("Connection: close") == std::string::npos, each.kept) << each.fields << answer;
+    if (!each.kept) continue;
+    client.send("GET /next HTTP/1.1\r\nHost: a\r\n\r\n");
+    EXPECT_TRUE(client.readUntil("GET /next ").starts_with("HTTP/1.1 200 OK\r\n")) << each.fields;
+  }
+}
+
 TEST(Server, DrainAnswersARequestThatIsOnItsWay) {
   ServerFixture fixture({.drainIdle = seconds(10)});
   RawClient kept(fixture.address), fresh(fixture.address);

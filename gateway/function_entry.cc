@@ -43,14 +43,10 @@ FunctionEntry::~FunctionEntry() {
   pool_.reserve(reserved_, 0, steadyNow());
 }
 
-FunctionCounters& FunctionEntry::counters() {
-  if (FunctionCounters* known = counters_.load(std::memory_order_acquire)) return *known;
-  std::lock_guard lock(mutex_);
-  if (!ownedCounters_) {
-    ownedCounters_ = std::make_unique<FunctionCounters>();
-    counters_.store(ownedCounters_.get(), std::memory_order_release);
-  }
-  return *ownedCounters_;
+void FunctionEntry::prefetch() const {
+  const auto* begin = reinterpret_cast<const char*>(this);
+  const auto* end = reinterpret_cast<const char*>(&counters_.byStatus) + 64;
+  for (const char* line = begin; line < end; line += 64) __builtin_prefetch(line, 1);
 }
 
 Upstream* FunctionEntry::find(const std::string& uid) const {
@@ -230,8 +226,7 @@ core::FunctionLoad FunctionEntry::load() const {
   core::FunctionLoad load;
   load.namespace_ = key_.namespace_;
   load.name = key_.name;
-  if (const FunctionCounters* counts = countersIfAny())
-    load.requests = static_cast<std::int64_t>(counts->requests.load(std::memory_order_relaxed));
+  load.requests = static_cast<std::int64_t>(counters_.requests.load(std::memory_order_relaxed));
   std::lock_guard lock(mutex_);
   load.at = steadyNow();  // under the lock: nothing that comes later is counted
   load.inFlight = admission_.inFlight();

@@ -55,7 +55,7 @@ class StatusCounts {
 };
 
 /// Rising counts; written by event loops, read by whoever scrapes. What every request touches comes first.
-struct alignas(64) FunctionCounters {
+struct FunctionCounters {
   static constexpr std::array<double, 14> kBounds{0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30};  // seconds
   struct Histogram {
     std::atomic<std::uint64_t> micros{0};
@@ -85,7 +85,7 @@ struct SlotTaker : core::Waiter {
 void handOver(const core::Admission::Grant& grant);
 
 /// The base is guarded by the pool's mutex.
-class FunctionEntry : public core::Share {
+class alignas(64) FunctionEntry : public core::Share {
  public:
   FunctionEntry(kube::Key key, Pool& pool) : key_(std::move(key)), pool_(pool) {}
   ~FunctionEntry();
@@ -93,8 +93,12 @@ class FunctionEntry : public core::Share {
   FunctionEntry& operator=(const FunctionEntry&) = delete;
 
   const kube::Key& key() const { return key_; }
-  FunctionCounters& counters();  ///< made on first use: idle functions cost little
-  const FunctionCounters* countersIfAny() const { return counters_.load(std::memory_order_acquire); }
+  FunctionCounters& counters() { return counters_; }
+  const FunctionCounters& counters() const { return counters_; }
+  /// Some request has come: functions without one have no metrics and no load.
+  bool used() const { return counters_.requests.load(std::memory_order_relaxed) > 0; }
+  /// Asks the caches for all that a request is going to touch, at once instead of piece by piece.
+  void prefetch() const;
 
   void configure(const api::FunctionRouteSpec& spec);  ///< one thread at a time
   /// A replica that accepts work. Known uid: its address may have changed and its failures are forgotten.
@@ -143,13 +147,12 @@ class FunctionEntry : public core::Share {
   void eraseIfDone(Upstream& upstream);          // requires mutex_
   Upstream* find(const std::string& uid) const;  // requires mutex_
 
-  // What every request touches comes first.
-  std::atomic<FunctionCounters*> counters_{nullptr};
+  // What every request touches comes first: prefetch() counts on it.
   mutable std::mutex mutex_;
   core::Admission admission_;  // guarded by mutex_, as upstreams_ and backends_
+  FunctionCounters counters_;
   std::vector<std::unique_ptr<Upstream>> upstreams_;
   std::vector<api::RouteBackend> backends_;
-  std::unique_ptr<FunctionCounters> ownedCounters_;  // written once, under mutex_
   const kube::Key key_;
   Pool& pool_;
   int reserved_ = 0;  // by configure() only

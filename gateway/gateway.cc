@@ -1,5 +1,6 @@
 #include "gateway/gateway.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -106,7 +107,8 @@ std::expected<void, std::string> Gateway::start() {
     return std::unexpected("the gateway's routes, pods and deployments were not listed within " +
                            std::to_string(impl_->options.syncTimeout.count()) + " ms: is the API server there?");
   impl_->memory.start();
-  for (auto& worker : impl_->workers) worker->listen(net::Fd(dup(open->get())), net::Fd(dup(own->get())));
+  const auto another = [](const net::Fd& fd) { return net::Fd(fcntl(fd.get(), F_DUPFD_CLOEXEC, 0)); };
+  for (auto& worker : impl_->workers) worker->listen(another(*open), another(*own));
   return {};
 }
 
@@ -145,7 +147,7 @@ std::string Gateway::metrics() const {
 std::vector<core::FunctionLoad> Gateway::loads() const {
   std::vector<core::FunctionLoad> loads;
   for (const auto& entry : impl_->registry.entries())
-    if (entry->countersIfAny()) loads.push_back(entry->load());
+    if (entry->used()) loads.push_back(entry->load());
   return loads;
 }
 

@@ -9,11 +9,14 @@ namespace pilotlight::gateway {
 namespace {
 
 constexpr std::size_t kMaxRegistration = 4096;
+constexpr std::chrono::seconds kRegistrationTime{5};
 
 /// Collects a shim's registration and answers it.
 class RegisterCall final : public net::ExchangeHandler {
  public:
-  explicit RegisterCall(Worker& worker) : worker_(worker) {}
+  RegisterCall(Worker& worker, net::Exchange& exchange) : worker_(worker), exchange_(exchange), tooLate_([this] { exchange_.abort(); }) {
+    worker_.loop().arm(tooLate_, kRegistrationTime);
+  }
 
   void onBody(net::Exchange& exchange, std::string_view part) override {
     if (body_.size() + part.size() > kMaxRegistration) return exchange.abort();
@@ -47,6 +50,8 @@ class RegisterCall final : public net::ExchangeHandler {
 
  private:
   Worker& worker_;
+  net::Exchange& exchange_;
+  net::Timer tooLate_;
   std::string body_;
 };
 
@@ -54,7 +59,7 @@ class RegisterCall final : public net::ExchangeHandler {
 
 net::ExchangeHandler* answerInternal(Worker& worker, net::Exchange& exchange) {
   const net::RequestHead& head = exchange.head();
-  if (head.path == contract::kRegisterPath && head.method == "POST") return new RegisterCall(worker);
+  if (head.path == contract::kRegisterPath && head.method == "POST") return new RegisterCall(worker, exchange);
   if (head.path == "/metrics" || head.path == "/_pilotlight/metrics")
     exchange.respond(200, "text/plain; version=0.0.4; charset=utf-8", worker.shared().metrics());
   else if (head.path.ends_with("/healthz") || head.path.ends_with("/readyz"))

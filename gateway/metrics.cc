@@ -36,7 +36,7 @@ std::string labelsOf(const FunctionEntry& entry) {
 template <class Each>
 void forEach(const std::vector<std::shared_ptr<FunctionEntry>>& entries, Each each) {
   for (const auto& entry : entries)
-    if (const FunctionCounters* counters = entry->countersIfAny()) each(*entry, *counters, labelsOf(*entry));
+    if (entry->used()) each(*entry, entry->counters(), labelsOf(*entry));
 }
 
 std::uint64_t read(const std::atomic<std::uint64_t>& value) {

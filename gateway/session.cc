@@ -21,7 +21,9 @@ bool isIdempotent(std::string_view method) {
 
 /// Bytes that holding a request costs: its head, and what its connection has buffered of the body at most.
 std::int64_t heldBytes(const net::RequestHead& head) {
-  const std::uint64_t room = net::Loop::kBlockSize > head.size ? net::Loop::kBlockSize - head.size : 0;
+  const std::uint64_t room = head.major == 2                     ? net::kHttp2StreamWindow
+                             : net::Loop::kBlockSize > head.size ? net::Loop::kBlockSize - head.size
+                                                                 : 0;
   const std::uint64_t body = head.body == net::BodyKind::none ? 0 : head.body == net::BodyKind::length ? std::min(head.length, room) : room;
   return static_cast<std::int64_t>(head.size + body);
 }
@@ -108,7 +110,7 @@ void Session::dispatch(Upstream& upstream) {
                     {head.method, scratch_, fields, head.body, head.length, head.upgrade}, *this, fresh);
   exchange_->sendContinue();
   if (!replay_.empty()) call_->write(replay_);
-  if (bodyEnded_ && head.body != net::BodyKind::none) call_->finish(exchange_->trailers());
+  if (bodyEnded_ && head.body != net::BodyKind::none) finishCall();
   exchange_->resumeBody();
 }
 
@@ -137,7 +139,7 @@ void Session::onBody(net::Exchange& exchange, std::string_view part) {
 
 void Session::onBodyEnd(net::Exchange& exchange) {
   bodyEnded_ = true;
-  if (call_ && (exchange.head().body != net::BodyKind::none || state_ == State::tunnelling)) call_->finish(exchange.trailers());
+  if (call_ && (exchange.head().body != net::BodyKind::none || state_ == State::tunnelling)) finishCall();
 }
 
 void Session::onWritable(net::Exchange&) {

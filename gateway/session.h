@@ -84,6 +84,7 @@ class Session final : public SlotTaker, public net::ExchangeHandler, public net:
   using Fields = net::HeaderList<net::Headers::kMax + core::RouteMatch::kMaxParameters + 10>;
   void buildRequest(Fields& out, Clock::time_point deadline);
   void buildResponse(const net::ResponseHead& head, Fields& out);
+  void finishCall();  // the request is complete: sends its trailers on
   void appendForwarded(const net::RequestHead& head);
   void makeRequestId();
 

@@ -187,6 +187,13 @@ void Session::buildRequest(Fields& out, Clock::time_point deadline) {
   }
 }
 
+void Session::finishCall() {
+  net::HeaderList<64> passing;
+  for (const net::Header& field : exchange_->trailers())
+    if (!isOurs(field.name) && !net::equalsIgnoreCase(field.name, contract::kHeaderRequestId)) passing.push(field);
+  call_->finish({passing.begin(), passing.size()});
+}
+
 void Session::buildResponse(const net::ResponseHead& head, Fields& out) {
   const bool named = namesFields(head.headers);
   for (const net::Header& field : head.headers) {

@@ -10,6 +10,9 @@ namespace pilotlight::gateway {
 
 namespace {
 
+// Of a head, with what is sent twice, so that with what the gateway adds a shim still takes it.
+constexpr std::size_t kMostSent = net::Loop::kBlockSize - 2 * 1024;
+
 void appendNumber(std::string& out, std::string_view key, std::uint64_t value) {
   char text[24];
   const auto end = std::to_chars(text, text + sizeof text, value).ptr;
@@ -44,6 +47,10 @@ bool Session::tooLarge() {
            true;
   if (head.target.size() > static_cast<std::size_t>(limits.url.value))
     return fail(414, "URITooLong", "http.limits.url", "the URL is longer than the function takes"), true;
+  std::size_t sentTwice = 0;  // path parameters: in the path, and in a field each
+  for (std::size_t i = 0; i < match_.parameterCount; ++i) sentTwice += match_.parameters[i].value.size();
+  if (sentTwice > 0 && head.size + sentTwice > kMostSent)
+    return fail(414, "URITooLong", "", "the URL's path parameters and the header are too long together"), true;
   if (head.body == net::BodyKind::length && head.length > static_cast<std::uint64_t>(limits.body.value))
     return fail(413, "ContentTooLarge", "http.limits.body", "the request's body is larger than the function takes"), true;
   return false;

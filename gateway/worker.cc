@@ -137,6 +137,7 @@ net::ExchangeHandler* Worker::route(net::Exchange& exchange, bool external) {
     refuseUnrouted(exchange, match);
     return nullptr;
   }
+  snapshot_->routes[match.route].entry->prefetch();
   return takeSession().begin(exchange, snapshot_, match);
 }
 

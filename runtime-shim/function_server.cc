@@ -2,6 +2,7 @@
 
 #include <sys/random.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cstdio>
@@ -89,7 +90,9 @@ net::ExchangeHandler* FunctionServer::onRequest(net::Exchange& exchange) {
   if (auto given = exchange.head().headers.get(contract::kHeaderDeadline)) {
     std::int64_t millis = 0;
     auto [end, error] = std::from_chars(given->data(), given->data() + given->size(), millis);
-    if (error == std::errc()) deadline = std::min(deadline, system_clock::time_point(milliseconds(millis)));
+    const auto latest = std::chrono::duration_cast<milliseconds>(deadline.time_since_epoch()).count();
+    if (error == std::errc())
+      deadline = std::min(deadline, system_clock::time_point(milliseconds(std::clamp<std::int64_t>(millis, 0, latest))));
   }
   auto left = std::max(milliseconds(0), std::chrono::ceil<milliseconds>(deadline - now));
   ServedCall& call = calls_.take(*this);

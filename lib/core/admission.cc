@@ -7,7 +7,7 @@ namespace pilotlight::core {
 
 bool Admission::configure(AdmissionSettings settings) {
   SharedSlots* before = std::exchange(settings_, std::move(settings)).shared;
-  std::vector<Version> versions;
+  Versions versions;
   for (const VersionWeight& weight : settings_.versions) {
     const auto old = std::ranges::find(versions_, weight.version, &Version::number);
     versions.push_back(old == versions_.end() ? Version{.number = weight.version} : std::move(*old));

@@ -7,6 +7,7 @@
 // Thread-safety: none; the owner locks. Time is passed in. Nothing is allocated per request.
 #pragma once
 
+#include <boost/container/small_vector.hpp>
 #include <chrono>
 #include <cstdint>
 #include <limits>
@@ -94,11 +95,12 @@ class Admission {
   struct Version {
     std::int64_t number;
     int weight = 0;
-    std::int64_t current = 0;             // of the weighted round-robin
-    std::vector<Replica*> replicas = {};  // of replicas_, those of this version
-    std::size_t rotation = 0;             // below replicas.size(): ties go around
-    Replica* candidate = nullptr;         // written by choose()
+    std::int64_t current = 0;                                   // of the weighted round-robin
+    std::size_t rotation = 0;                                   // below replicas.size(): ties go around
+    Replica* candidate = nullptr;                               // written by choose()
+    boost::container::small_vector<Replica*, 4> replicas = {};  // of replicas_, those of this version
   };
+  using Versions = boost::container::small_vector<Version, 1>;  // more than one only while an update goes on
   Version* choose(const Replica* avoid);
   static Replica* leastLoaded(const Version& version, const Replica* avoid);
   Replica* take(Version& winner, TimePoint now);
@@ -107,7 +109,7 @@ class Admission {
 
   // What every request touches lies together, from the end of settings_ on.
   AdmissionSettings settings_;
-  std::vector<Version> versions_;
+  Versions versions_;
   Waiter* first_ = nullptr;
   int inFlight_ = 0, queued_ = 0;
   std::int64_t concurrencyNanos_ = 0;

@@ -1,6 +1,7 @@
 #include "core/routing.h"
 
 #include <algorithm>
+#include <boost/container/small_vector.hpp>
 #include <numeric>
 #include <tuple>
 #include <utility>
@@ -14,9 +15,10 @@ struct RouteTable::Endpoint {
 };
 
 struct RouteTable::Node {
+  using Endpoints = boost::container::small_vector<Endpoint, 1>;        // more than one only where methods are named
   std::vector<std::pair<std::string, std::unique_ptr<Node>>> literals;  // by name
   std::unique_ptr<Node> parameter;
-  std::vector<Endpoint> here, rest;  // a path that ends here; a {proxy+} that starts here
+  Endpoints rest, here;  // a {proxy+} that starts here; a path that ends here
 
   auto place(std::string_view name) const {
     return std::ranges::lower_bound(literals, name, {}, [](const auto& of) { return std::string_view(of.first); });
@@ -40,6 +42,7 @@ class RouteTable::Sites {
     for (std::size_t at = hash & mask();; at = (at + 1) & mask()) {
       const Slot slot = slots_[at];
       if (slot.site == 0) return nullptr;
+      __builtin_prefetch(reinterpret_cast<const char*>(&sites_[slot.site - 1]) + 64);  // its endpoint
       if (slot.hash == hash && sites_[slot.site - 1].name == name) return &sites_[slot.site - 1].root;
     }
   }
@@ -57,7 +60,7 @@ class RouteTable::Sites {
   bool empty() const { return sites_.empty(); }
 
  private:
-  struct Site {
+  struct alignas(64) Site {
     std::string name;
     Node root{};
   };
@@ -151,7 +154,7 @@ struct RouteTable::Builder {
   void addPaths(Sites& sites, const std::string& key, std::size_t index) {
     Node& root = sites[key];
     const auto& paths = routes[index]->spec.routes;
-    if (paths.empty()) addPath(root, "/{proxy+}", {}, key, index);
+    if (paths.empty()) place(root.rest, {index, nullptr, nullptr}, key, "/{proxy+}");  // its path is no parameter: it has it already
     for (const api::HttpRoute& route : paths) addPath(root, route.path, route.methods, key, index);
   }
 
@@ -175,7 +178,7 @@ struct RouteTable::Builder {
     place(node->here, {index, known(methods), known(std::move(names))}, key, path);
   }
 
-  void place(std::vector<Endpoint>& endpoints, Endpoint endpoint, const std::string& key, std::string_view path) {
+  void place(Node::Endpoints& endpoints, Endpoint endpoint, const std::string& key, std::string_view path) {
     for (const Endpoint& other : endpoints) {
       if (!overlaps(other.methods, endpoint.methods)) continue;
       if (other.route != endpoint.route && conflicts) conflicts->push_back({endpoint.route, other.route, key, std::string(path)});
@@ -214,6 +217,7 @@ bool choose(const Endpoints& endpoints, std::size_t values, Walk& walk) {
     if (endpoint.methods && std::ranges::find(*endpoint.methods, walk.method) == endpoint.methods->end()) continue;
     walk.match.outcome = RouteMatch::Outcome::found;
     walk.match.route = endpoint.route;
+    if (!endpoint.parameterNames) values = 0;
     walk.match.parameterCount = values;
     for (std::size_t i = 0; i < values; ++i) walk.match.parameters[i].name = (*endpoint.parameterNames)[i];
     return true;

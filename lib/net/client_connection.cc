@@ -39,7 +39,11 @@ void ClientPool::Connection::connect() {
     return;
   }
   fd_ = std::move(*fd);
-  loop_.add(fd_.get(), EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, *this);
+  if (!loop_.tryAdd(fd_.get(), EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, *this)) {
+    fd_.reset();
+    connectFailure_ = ClientFailure::exhausted;
+    return;
+  }
   setDeadline(loop_.now() + pool_.options.connectTimeout);
 }
 

@@ -122,6 +122,7 @@ void Http2Session::linger() {
   if (closed()) return;
   state_ = State::lingering;
   since_ = loop_.now();
+  lastBytes_.watch(since_);
   shutdown(fd_.get(), SHUT_WR);
   readable_ = true;
   watch();
@@ -180,6 +181,10 @@ void Http2Session::onTimer() {
     return limit.count() > 0 && since != Clock::time_point::max() && loop_.now() >= since + limit;
   };
   if (loop_.now() < due()) return watch();
+  if (state_ == State::lingering && lastBytes_.stillTaken(fd_.get(), loop_.now(), limits_.sendTimeout)) {
+    since_ = loop_.now();
+    return watch();
+  }
   if (state_ != State::open || passed(blockedSince_, limits_.sendTimeout)) return close();
   if (passed(blockSince_, limits_.headTimeout)) {
     blockSince_ = Clock::time_point::max();

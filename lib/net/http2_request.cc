@@ -78,7 +78,8 @@ void Server::Http2Connection::Stream::readHead(bool last) {
 
 /// `connect`: the extended kind (RFC 8441), which is to HTTP/2 what Upgrade is to HTTP/1.1.
 void Server::Http2Connection::Stream::readTargetOf(bool connect) {
-  if (head_.method.size() > kMethodBytes || !all<CharClass::target>(head_.target)) return refuse(400);
+  if (head_.method.size() > kMethodBytes || !all<CharClass::method>(head_.method) || !all<CharClass::target>(head_.target))
+    return refuse(400);
   if (!connect && head_.method == "CONNECT") return refuse(501);
   if (connect) {
     if (!equalsIgnoreCase(protocol_, "websocket")) return refuse(501);

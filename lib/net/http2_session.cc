@@ -8,15 +8,16 @@
 
 #include "net/http2_callbacks.h"
 #include "net/http2_stream.h"
+#include "net/server.h"
 
 namespace pilotlight::net {
 
 namespace {
 
-constexpr std::size_t kDirectWrite = 8 * 1024;    // larger parts are not copied
-constexpr std::size_t kStreamWindow = 65535;      // what RFC 9113 begins with: nothing has to be told
-constexpr std::size_t kGrownWindow = 256 * 1024;  // of a stream
-constexpr std::size_t kGrowth = 4 * 1024 * 1024;  // of all streams of a connection
+constexpr std::size_t kDirectWrite = 8 * 1024;             // larger parts are not copied
+constexpr std::size_t kStreamWindow = kHttp2StreamWindow;  // nothing has to be told
+constexpr std::size_t kGrownWindow = 256 * 1024;           // of a stream
+constexpr std::size_t kGrowth = 4 * 1024 * 1024;           // of all streams of a connection
 constexpr std::size_t kMostGrown = kGrowth / (kGrownWindow - kStreamWindow);
 constexpr std::size_t kUnsentFrames = 1'000;  // that are not DATA, after which no more is read
 constexpr std::size_t kFieldOverhead = 32;    // as SETTINGS_MAX_HEADER_LIST_SIZE counts it
@@ -61,7 +62,10 @@ void Http2Session::watchSocket(Fd fd, bool connecting) {
     state_ = State::open;
     writable_ = true;  // till we hear otherwise
   }
-  loop_.add(fd_.get(), EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, *this);
+  if (!loop_.tryAdd(fd_.get(), EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, *this)) {
+    fd_.reset();
+    return failSoon();
+  }
   watch();
 }
 

@@ -145,6 +145,7 @@ class Http2Session : public Pollable, public Flusher {
   TurnBudget turn_;
   Timer resume_;
   Timer timer_;
+  LastBytes lastBytes_;        // while lingering
   Clock::time_point since_{};  // connecting, quiet, lingering: from when on
   Clock::time_point blockSince_ = Clock::time_point::max();
   Clock::time_point noticeSince_ = Clock::time_point::max();

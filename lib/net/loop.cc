@@ -176,11 +176,17 @@ void Loop::handle(Batch& batch) {
   destroyDying();
 }
 
-void Loop::add(int fd, std::uint32_t events, Pollable& target) {
+bool Loop::tryAdd(int fd, std::uint32_t events, Pollable& target) {
   epoll_event event{};
   event.events = events;
   event.data.ptr = &target;
-  if (epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event) != 0) die("epoll_ctl add");
+  if (epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event) == 0) return true;
+  if (errno != ENOMEM && errno != ENOSPC) die("epoll_ctl add");
+  return false;
+}
+
+void Loop::add(int fd, std::uint32_t events, Pollable& target) {
+  if (!tryAdd(fd, events, target)) die("epoll_ctl add");
 }
 
 void Loop::modify(int fd, std::uint32_t events, Pollable& target) {
@@ -202,7 +208,7 @@ void Loop::remove(int fd, Pollable& target) {
 // --- timers: a binary heap with the earliest at slot 0 ---
 
 void Loop::arm(Timer& timer, Clock::time_point due) {
-  timer.due_ = due;
+  timer.due_ = std::max(due, now_ + Clock::duration(1));
   if (timer.loop_) {
     siftUp(timer.slot_);
     siftDown(timer.slot_);
@@ -251,10 +257,7 @@ void Loop::siftDown(std::size_t slot) {
 }
 
 void Loop::fireTimers() {
-  // Timers armed by a firing timer wait for the next turn, so that a timer re-armed with no delay can't starve sockets.
-  const Clock::time_point now = now_;
-  std::size_t budget = timers_.size();
-  while (budget-- > 0 && !timers_.empty() && timers_[0]->due_ <= now) {
+  while (!timers_.empty() && timers_[0]->due_ <= now_) {
     Timer* timer = timers_[0];
     cancel(*timer);
     timer->fire_(&timer->state_);

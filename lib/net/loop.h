@@ -94,11 +94,13 @@ class Loop {
 
   Clock::time_point now() const { return now_; }  ///< of this turn of the loop
 
-  /// epoll events (level-triggered unless EPOLLET is given).
-  void add(int fd, std::uint32_t events, Pollable& target);
+  /// epoll events (level-triggered unless EPOLLET is given). False: the kernel has no room for one more, now.
+  [[nodiscard]] bool tryAdd(int fd, std::uint32_t events, Pollable& target);
+  void add(int fd, std::uint32_t events, Pollable& target);  ///< the same for what must not fail: ends the process
   void modify(int fd, std::uint32_t events, Pollable& target);
   void remove(int fd, Pollable& target);  ///< no onReady after this, also not in the same turn
 
+  /// Fires in a later turn, also when `due` is not later than now(): one that arms itself again can't starve the sockets.
   void arm(Timer& timer, Clock::time_point due);
   void arm(Timer& timer, std::chrono::milliseconds delay) { arm(timer, Clock::now() + delay); }
 

@@ -17,8 +17,9 @@
 namespace pilotlight::net {
 
 namespace {
+constexpr std::chrono::milliseconds kAcceptRetry{100};
 constexpr std::chrono::milliseconds kLastCall{100};  // from the end of new connections to the end of the listening socket
-}
+}  // namespace
 
 void Exchange::respond(int status, std::string_view contentType, std::string_view body, std::span<const Header> extra) {
   Header fields[32];
@@ -71,7 +72,7 @@ class Server::Listener final : public Pollable {
       }
       if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
         server_.loop.remove(fd_.get(), *this);
-        server_.loop.arm(resume_, std::chrono::milliseconds(100));
+        server_.loop.arm(resume_, kAcceptRetry);
       } else if (errno == ECONNABORTED || errno == EINTR) {
         continue;
       }
@@ -81,7 +82,9 @@ class Server::Listener final : public Pollable {
 
  private:
   // EPOLLEXCLUSIVE: the same listening socket may be served by several loops, one of which wakes.
-  void watch() { server_.loop.add(fd_.get(), EPOLLIN | EPOLLEXCLUSIVE, *this); }
+  void watch() {
+    if (!server_.loop.tryAdd(fd_.get(), EPOLLIN | EPOLLEXCLUSIVE, *this)) server_.loop.arm(resume_, kAcceptRetry);
+  }
 
   Server::Impl& server_;
   Fd fd_;
@@ -91,9 +94,9 @@ class Server::Listener final : public Pollable {
 void Server::Impl::accepted(Fd fd, const sockaddr* peer) {
   if (connections.size() >= options.maxConnections) return;  // closed: the client sees a reset rather than a hang
   auto connection = std::make_unique<Connection>(*this, std::move(fd), fromSocketAddress(peer), connections.size());
+  if (!connection->begin()) return;
   Connection& reference = *connection;
   connections.push_back(std::move(connection));
-  reference.begin();
   if (draining) reference.drain();
 }
 

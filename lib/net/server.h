@@ -25,6 +25,9 @@ namespace pilotlight::net {
 
 class Exchange;
 
+/// Bytes of a request's body that a paused exchange of HTTP/2 keeps at most: what RFC 9113 begins with.
+inline constexpr std::size_t kHttp2StreamWindow = 65535;
+
 /// The application's side of one request. It must outlive the exchange, which ends with onEnd().
 class ExchangeHandler {
  public:

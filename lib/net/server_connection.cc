@@ -39,9 +39,10 @@ Server::Connection::~Connection() {
   loop_.giveBlock(body_);
 }
 
-void Server::Connection::begin() {
-  loop_.add(fd_.get(), EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, *this);
+bool Server::Connection::begin() {
+  if (!loop_.tryAdd(fd_.get(), EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, *this)) return false;
   setDeadline(loop_.now() + server_.options.headTimeout);
+  return true;
 }
 
 void Server::Connection::drain() {
@@ -81,7 +82,7 @@ void Server::Connection::pump() {
       case State::active:
         if ((bodyDone_ || bodyPaused_) && peerClosed_ && !finished_ && !tunnel())
           close(false);  // it left before anybody waited for that
-        else if (bodyDone_ || bodyPaused_)
+        else if (bodyDone_ || bodyPaused_ || (finished_ && !tunnel() && discardedTooMuch()))
           more = false;
         else if (!inputEmpty())
           feedBody();
@@ -192,7 +193,7 @@ void Server::Connection::startExchange() {
   bodyLeft_ = incoming_->head.length;
   bodyDone_ = incoming_->head.body == BodyKind::none;
   bodyPaused_ = continueSent_ = headSent_ = finished_ = closeAfter_ = wantWritable_ = false;
-  requestBytes_ = responseBytes_ = 0;
+  requestBytes_ = responseBytes_ = answeredAt_ = 0;
   response_ = {};
   headRequest_ = incoming_->head.method == "HEAD";
   keepAlive_ = incoming_->head.keepAlive && !server_.draining;
@@ -455,7 +456,10 @@ void Server::Connection::afterAnswer() {
     return linger();
   }
   if (!bodyDone_) {
-    if (state_ != State::discarding || deadline_ == Clock::time_point::max()) setDeadline(loop_.now() + kDiscardTime);
+    if (state_ != State::discarding || deadline_ == Clock::time_point::max()) {
+      discardedAt_ = requestBytes_;
+      setDeadline(loop_.now() + kDiscardTime);
+    }
     state_ = State::discarding;
     return;
   }
@@ -490,6 +494,7 @@ void Server::Connection::linger() {
   state_ = State::lingering;
   inBegin_ = inEnd_ = bodyBegin_ = bodyEnd_ = 0;
   shutdown(fd_.get(), SHUT_WR);
+  lastBytes_.watch(loop_.now());
   setDeadline(loop_.now() + kLingerTime);
   readable_ = true;
   pump();
@@ -517,6 +522,12 @@ void Server::Connection::onDeadline() {
   if (deadline_ == Clock::time_point::max()) return;
   if (loop_.now() < deadline_) return loop_.arm(timer_, deadline_);
   if (state_ == State::waiting && !inputEmpty()) return refuse(408);
+  if (state_ == State::discarding) {
+    if (requestBytes_ == std::exchange(discardedAt_, requestBytes_)) return linger();
+    return setDeadline(loop_.now() + kDiscardTime);  // what is left comes, if slowly
+  }
+  if (state_ == State::lingering && lastBytes_.stillTaken(fd_.get(), loop_.now(), server_.options.sendTimeout))
+    return setDeadline(loop_.now() + kLingerTime);
   close(false);
 }
 

@@ -56,7 +56,7 @@ class Server::Connection final : public Server::Peer, public Exchange, public Po
   Connection(Server::Impl& server, Fd fd, Address peer, std::size_t index);
   ~Connection() override;
 
-  void begin();
+  [[nodiscard]] bool begin();  ///< false: it can't be served, and may go at once
   void drain() override;
   void cut() override { close(false); }
 
@@ -141,6 +141,8 @@ class Server::Connection final : public Server::Peer, public Exchange, public Po
   bool bodyPaused_ = false, bodyDone_ = true;
   bool continueSent_ = false;
   std::uint64_t requestBytes_ = 0, answeredAt_ = 0;  // of the body; all, and when the answer was complete
+  std::uint64_t discardedAt_ = 0;                    // of the body, when the deadline was last looked at
+  LastBytes lastBytes_;                              // while lingering
 
   OutBuffer out_;
   ResponseBody response_;

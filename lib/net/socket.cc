@@ -2,13 +2,16 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <charconv>
 #include <cstring>
+#include <limits>
 
 namespace pilotlight::net {
 
@@ -110,6 +113,21 @@ Address peerAddress(int fd) {
   socklen_t length = sizeof storage;
   if (getpeername(fd, reinterpret_cast<sockaddr*>(&storage), &length) != 0) return {};
   return fromSocketAddress(reinterpret_cast<sockaddr*>(&storage));
+}
+
+void LastBytes::watch(std::chrono::steady_clock::time_point now) {
+  left_ = std::numeric_limits<int>::max();
+  since_ = now;
+}
+
+bool LastBytes::stillTaken(int fd, std::chrono::steady_clock::time_point now, std::chrono::milliseconds patience) {
+  int left = 0;
+  if (ioctl(fd, SIOCOUTQ, &left) != 0 || left == 0) return false;
+  if (left < left_) {
+    left_ = left;
+    since_ = now;
+  }
+  return now - since_ < patience;
 }
 
 std::expected<Fd, int> connectTcp(const SocketAddress& to, const std::string& sourceIp) {

@@ -3,6 +3,7 @@
 
 #include <sys/socket.h>
 
+#include <chrono>
 #include <compare>
 #include <expected>
 #include <optional>
@@ -53,6 +54,20 @@ Address fromSocketAddress(const sockaddr* address);
 std::expected<Fd, std::string> listenTcp(const Address& address, bool reusePort = false, int backlog = 4096);
 Address localAddress(int fd);
 Address peerAddress(int fd);
+
+/// Whether a peer is still taking what was sent to it. A connection that is closed while its client goes on sending is reset,
+/// and what the kernel holds for the client is lost: who closes waits for that first.
+class LastBytes {
+ public:
+  /// Begins to wait.
+  void watch(std::chrono::steady_clock::time_point now);
+  /// False: nothing is left, or none of it was taken for `patience`.
+  bool stillTaken(int fd, std::chrono::steady_clock::time_point now, std::chrono::milliseconds patience);
+
+ private:
+  int left_ = 0;
+  std::chrono::steady_clock::time_point since_{};
+};
 
 /// Starts a non-blocking connect, optionally from `sourceIp`. The error is errno.
 std::expected<Fd, int> connectTcp(const SocketAddress& to, const std::string& sourceIp = "");

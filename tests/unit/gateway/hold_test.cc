@@ -99,6 +99,13 @@ TEST_F(GatewayTest, RefusesACallHomeThatContradictsTheApi) {
   EXPECT_EQ(call(gateway_->internalAddress(), "/_pilotlight/register", "POST", "", "{").status, 400);
 }
 
+TEST_F(GatewayTest, DoesNotWaitForARegistrationThatNeverEnds) {
+  start();
+  RawClient client(gateway_->internalAddress());
+  client.send("POST /_pilotlight/register HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n{");
+  EXPECT_TRUE(client.atEof());
+}
+
 TEST_F(GatewayTest, RefusesPastTheQueuesBoundAndSaysWhich) {
   auto small = route();
   small.spec.queue.requests = 2;

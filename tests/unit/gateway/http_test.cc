@@ -73,8 +73,8 @@ TEST_F(GatewayTest, CarriesTrailersBothWays) {
   start();
   ServerFixture server;
   server.app.answer = [](net::Exchange& exchange, const std::string& body) {
-    const auto sum = net::findHeader(exchange.trailers(), "X-Sum");
-    const std::string text = body + " sum " + std::string(sum.value_or("none"));
+    std::string text = body;
+    for (const net::Header& field : exchange.trailers()) text += " " + std::string(field.name) + " " + std::string(field.value);
     exchange.sendHead(200, "OK", {}, {net::BodyKind::chunked, 0});
     exchange.write(text);
     const net::Header trailers[] = {{"X-Took", "5"}};
@@ -84,10 +84,25 @@ TEST_F(GatewayTest, CarriesTrailersBothWays) {
   RawClient client(gateway_->address());
   client.send(
       "POST /f HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n"
-      "3\r\nabc\r\n0\r\nX-Sum: 42\r\nContent-Length: 7\r\n\r\n");
+      "3\r\nabc\r\n0\r\nX-Sum: 42\r\nContent-Length: 7\r\nX-Pilotlight-Param-id: 7\r\nX-Request-Id: 7\r\n\r\n");
   const std::string answer = client.readUntil("X-Took: 5\r\n\r\n");
-  EXPECT_NE(answer.find("\r\nabc sum 42\r\n0\r\nX-Took: 5\r\n\r\n"), std::string::npos) << answer;
+  EXPECT_NE(answer.find("\r\nabc X-Sum 42\r\n0\r\nX-Took: 5\r\n\r\n"), std::string::npos) << answer;
   EXPECT_TRUE(idle());
+}
+
+TEST_F(GatewayTest, WhatAReplicaGetsOfTheLargestRequestIsNoLargerThanItTakes) {
+  auto all = route(), named = route("g");
+  named.spec.routes = {{"/{proxy+}", {}}};
+  apply(all);
+  apply(named);
+  start();
+  ServerFixture server({.head = {.fields = net::Headers::kMax}});  // as a shim
+  replica("p", server);
+  replica("q", server, "g");
+  const std::string cookie = "Cookie: " + std::string(3'000, 'c') + "\r\n", path = "/" + std::string(8'000, 'p');
+  EXPECT_EQ(call(gateway_->address(), "/f" + path, "GET", cookie).status, 200) << "a path is no parameter of a function without routes";
+  EXPECT_EQ(call(gateway_->address(), "/g" + path, "GET", cookie).status, 414) << "a parameter is sent beside the path";
+  EXPECT_EQ(call(gateway_->address(), "/g" + path.substr(0, 5'000), "GET", cookie).status, 200);
 }
 
 TEST_F(GatewayTest, PassesInterimAnswersOnToClientsOfHttp11) {

@@ -65,6 +65,7 @@ INSTANTIATE_TEST_SUITE_P(
                          "501"},
                     Head{
                         "LongMethod", {{":method", std::string(40, 'M')}, {":scheme", "http"}, {":authority", "a"}, {":path", "/"}}, "400"},
+                    Head{"LowerCaseMethod", {{":method", "get"}, {":scheme", "http"}, {":authority", "a"}, {":path", "/"}}, "400"},
                     Head{"LongPath", get("/" + std::string(9000, 'p')), "414"}, Head{"ManyFields", many(101), "431"},
                     Head{"EnoughFields", many(100), "200"},
                     Head{"LargeField", with(with(get(), "x-a", std::string(7000, 'a')), "x-b", std::string(7000, 'b')), "431"},

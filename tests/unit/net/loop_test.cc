@@ -78,6 +78,26 @@ struct Partner final : Pollable {
   }
 };
 
+TEST(Loop, ATimerThatArmsItselfAgainWaitsForTheNextTurn) {
+  Loop loop;
+  int fired = 0;
+  std::vector<std::unique_ptr<Timer>> others;  // more timers give it no more turns
+  for (int i = 0; i < 100; ++i) {
+    others.push_back(std::make_unique<Timer>([&] { ADD_FAILURE() << "an hour has not passed"; }));
+    loop.arm(*others.back(), std::chrono::hours(1));
+  }
+  struct Again {
+    Loop& loop;
+    int& fired;
+    Timer timer{[this] { ++fired, loop.arm(timer, loop.now()); }};
+  } again{loop, fired};
+  loop.arm(again.timer, loop.now());
+  for (int turn = 1; turn <= 5; ++turn) {
+    loop.turn(milliseconds(0));
+    EXPECT_EQ(fired, turn);
+  }
+}
+
 TEST(Loop, DoesNotCallWhatWasRemovedInTheSameTurn) {
   Loop loop;
   int a[2], b[2];

@@ -327,6 +327,26 @@ TEST(Server, AnAnswerThatKeepsTheConnectionMeansThatTheRestOfTheBodyIsRead) {
   }
 }
 
+/// One that takes a while, sending all the time, for an answer that is complete long before.
+TEST(Server, AClientThatGoesOnSendingGetsTheWholeOfAnEarlyAnswerHoweverSlowItReads) {
+  ServerFixture fixture;
+  const std::string answer(2'000'000, 'a');
+  fixture.app.onHead = [&](Exchange& exchange) { return exchange.respond(200, "text/plain", answer), true; };
+  RawClient client(fixture.address);
+  const int small = 16 * 1024;
+  ASSERT_EQ(setsockopt(client.fd(), SOL_SOCKET, SO_RCVBUF, &small, sizeof small), 0);
+  client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000000\r\n\r\n");
+  std::string got;
+  const auto begin = Clock::now();
+  std::array<char, 4096> buffer;
+  for (ssize_t n; (n = recv(client.fd(), buffer.data(), buffer.size(), 0)) > 0; got.append(buffer.data(), static_cast<std::size_t>(n))) {
+    client.send("x");
+    // Its pace: the last byte is read 3 s after the first.
+    std::this_thread::sleep_until(begin + seconds(3) * got.size() / answer.size());
+  }
+  EXPECT_EQ(got.size() - (got.find("\r\n\r\n") + 4), answer.size());
+}
+
 TEST(Server, DrainAnswersARequestThatIsOnItsWay) {
   ServerFixture fixture({.drainIdle = seconds(10)});
   RawClient kept(fixture.address), fresh(fixture.address);

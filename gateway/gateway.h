@@ -35,6 +35,7 @@ struct GatewayOptions {
   net::ServerOptions server{};  ///< of the public listener: timeouts, and connections, of each event loop
   std::chrono::milliseconds connectTimeout{std::chrono::seconds(1)};
   std::chrono::milliseconds wakeRetry{std::chrono::milliseconds(500)};  ///< the wake is repeated until a replica registers
+  int resends = 2;  ///< of one request, after a replica got it and broke off (`http.retry: idempotent`): a request may be what breaks them
   std::chrono::milliseconds syncTimeout{std::chrono::seconds(10)};
   /// Bytes that the process may use; 0: no limit. Not given: 90 % of what its cgroup allows. Near it requests get 503, and no
   /// connection is accepted.

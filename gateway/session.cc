@@ -43,7 +43,7 @@ net::ExchangeHandler* Session::begin(net::Exchange& exchange, std::shared_ptr<co
   entry_ = route_->entry.get();
   match_ = match;
   bodyEnded_ = replayLost_ = coldStart_ = exhausted_ = false;
-  attempts_ = status_ = 0;
+  attempts_ = resends_ = status_ = 0;
   version_ = 0;
   arrived_ = worker_.loop().now();
   dispatched_ = firstByte_ = {};
@@ -228,9 +228,9 @@ bool Session::replayable() const {
   return !replayLost_;
 }
 
+/// After a failure before which the replica got the request.
 bool Session::mayResend(net::ClientFailure failure) const {
-  if (failure == net::ClientFailure::connect || failure == net::ClientFailure::exhausted) return true;
-  if (failure == net::ClientFailure::protocol || !replayable()) return false;
+  if (failure == net::ClientFailure::protocol || resends_ >= worker_.shared().options.resends) return false;
   return route_->retry == api::Retry::idempotent && isIdempotent(exchange_->head().method);
 }
 
@@ -246,7 +246,12 @@ void Session::onFailure(net::ClientFailure failure) {
   if (failure == net::ClientFailure::connect)
     worker_.shared().registry.resumeLater(sharedEntry(), upstream_->uid, entry_->suspend(*upstream_, true));
   exhausted_ = failure == net::ClientFailure::exhausted;  // no fault of the replica's: it stays, and is tried again
-  if (mayResend(failure) || (nothingSent && replayable())) return again(exhausted_ ? nullptr : upstream_);
+  const bool unreached = failure == net::ClientFailure::connect || exhausted_ || (nothingSent && replayable());
+  if (unreached) return again(exhausted_ ? nullptr : upstream_);
+  if (replayable() && mayResend(failure)) {
+    ++resends_;
+    return again(upstream_);
+  }
   releaseSlot();
   fail(502, "BadGateway", "",
        "the replica closed the connection before answering (" + std::string(net::toString(failure)) + "); the request may have run");

@@ -99,6 +99,7 @@ class Session final : public SlotTaker, public net::ExchangeHandler, public net:
   core::RouteMatch match_;  // views into the exchange's head and the snapshot
   bool bodyEnded_ = false, replayLost_ = false, coldStart_ = false, poolFull_ = false, exhausted_ = false;
   int attempts_ = 0;
+  int resends_ = 0;  // of attempts_, after a replica got the request
   int status_ = 0;
   std::int64_t version_ = 0;
   Clock::time_point arrived_{}, dispatched_{}, firstByte_{};

@@ -134,6 +134,18 @@ TEST_F(GatewayTest, SendsAnIdempotentRequestAgainWhenTheFunctionAllowsIt) {
   EXPECT_EQ(call(gateway_->address(), "/f", "POST", "", "x").status, 502) << "POST is not idempotent";
 }
 
+TEST_F(GatewayTest, ARequestThatBreaksReplicasIsNotSentToMoreAndMoreOfThem) {
+  auto retrying = route();
+  retrying.spec.retry = api::Retry::idempotent;
+  apply(retrying);
+  start();
+  Scripted dying([](int) {});
+  ASSERT_EQ(callHome("p", pod("p"), dying.port), 204);
+  EXPECT_EQ(call(gateway_->address(), "/f").status, 502);
+  EXPECT_EQ(dying.requests, 3);
+  EXPECT_TRUE(idle());
+}
+
 TEST_F(GatewayTest, AnswersGarbageWith502) {
   apply(route());
   start();

@@ -3,9 +3,10 @@
 import select
 import socket
 import struct
+import subprocess
 import time
 
-PATIENCE = 90  # seconds without anything moving: then something hangs
+PATIENCE = 150  # seconds without anything moving: longer than a function's queue.wait and timeout together. Then something hangs
 
 
 class Failed(Exception):
@@ -50,11 +51,17 @@ class Client:
         try:
             data = self.socket.recv(65536)
         except TimeoutError as error:
-            raise Failed("hang", f"{len(self.received)} bytes unread") from error
+            raise Failed("hang", f"{len(self.received)} bytes came; {self.sockets()}") from error
         except OSError as error:
             raise Failed("cut", str(error)) from error
         self.received += data
         return data
+
+    def sockets(self):
+        """Both ends of the connection as the kernel sees them: what waits where."""
+        port = self.socket.getsockname()[1]
+        shown = subprocess.run(["ss", "-Htinoe", f"( sport = :{port} or dport = :{port} )"], capture_output=True, text=True, check=False)
+        return " / ".join(shown.stdout.split("\n"))
 
     def take(self, size):
         while len(self.received) < size:

@@ -9,7 +9,7 @@ namespace {
 
 class Deadlines : public LocalTest {
  protected:
-  static constexpr int kRuns = 11, kRounds = 5;
+  static constexpr int kRuns = 11, kRounds = 10;
 
   /// Of a request that times out. Counts those whose shim said so; the gateway stands behind it.
   std::chrono::microseconds median(HttpConnection& client, int& byTheShim) {

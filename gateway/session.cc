@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::size_t kReplayKept = 4 * 1024;
 constexpr std::size_t kReplayBytes = 64 * 1024;        // of a body, kept for another attempt
-constexpr std::chrono::milliseconds kTimeoutSlack{8};  // the shim tells the timeout itself; this is the backstop
+constexpr std::chrono::milliseconds kTimeoutSlack{3};  // the shim tells the timeout itself; this is the backstop
 constexpr std::chrono::milliseconds kMaxBackOff{100};
 
 bool isIdempotent(std::string_view method) {

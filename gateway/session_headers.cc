@@ -13,38 +13,6 @@ bool isOurs(std::string_view name) {
   return net::startsWithIgnoreCase(name, contract::kHeaderPrefix);
 }
 
-/// Fields that Connection names end at this hop as well (RFC 9110 7.6.1).
-bool listed(std::string_view connection, std::string_view name) {
-  while (!connection.empty()) {
-    const std::size_t comma = connection.find(',');
-    std::string_view token = connection.substr(0, comma);
-    while (!token.empty() && (token.front() == ' ' || token.front() == '\t')) token.remove_prefix(1);
-    while (!token.empty() && (token.back() == ' ' || token.back() == '\t')) token.remove_suffix(1);
-    if (net::equalsIgnoreCase(token, name)) return true;
-    if (comma == std::string_view::npos) return false;
-    connection.remove_prefix(comma + 1);
-  }
-  return false;
-}
-
-bool isConnection(std::string_view name) {
-  return name.size() == 10 && net::equalsIgnoreCase(name, "connection");
-}
-
-/// Whether some Connection field names more than close or keep-alive, so that each field must be looked up.
-bool namesFields(const net::Headers& headers) {
-  for (const net::Header& field : headers)
-    if (isConnection(field.name) && !net::equalsIgnoreCase(field.value, "close") && !net::equalsIgnoreCase(field.value, "keep-alive"))
-      return true;
-  return false;
-}
-
-bool endsHere(const net::Headers& headers, std::string_view name) {
-  for (const net::Header& field : headers)
-    if (isConnection(field.name) && listed(field.value, name)) return true;
-  return false;
-}
-
 /// What becomes of a request's field.
 enum class Field : std::uint8_t { passes, ends, host, forwarded, forwardedFor, forwardedProto, forwardedHost, requestId, via };
 
@@ -126,7 +94,8 @@ void Session::appendForwarded(const net::RequestHead& head) {
 
 void Session::buildRequest(Fields& out, Clock::time_point deadline) {
   const net::RequestHead& head = exchange_->head();
-  const bool named = namesFields(head.headers);
+  const std::span<const net::Header> all(head.headers.begin(), head.headers.end());
+  const bool named = net::connectionNamesAny(all);
   forwardedFor_.clear();
   forwarded_.clear();
   via_.clear();
@@ -156,7 +125,7 @@ void Session::buildRequest(Fields& out, Clock::time_point deadline) {
       case Field::passes:
         break;
     }
-    if (named && endsHere(head.headers, field.name)) continue;
+    if (named && net::connectionNames(all, field.name)) continue;
     hasProto = hasProto || kind == Field::forwardedProto;
     hasForwardedHost = hasForwardedHost || kind == Field::forwardedHost;
     out.push(field);
@@ -195,9 +164,10 @@ void Session::finishCall() {
 }
 
 void Session::buildResponse(const net::ResponseHead& head, Fields& out) {
-  const bool named = namesFields(head.headers);
+  const std::span<const net::Header> all(head.headers.begin(), head.headers.end());
+  const bool named = net::connectionNamesAny(all);
   for (const net::Header& field : head.headers) {
-    if (passesBack(field.name) && !(named && endsHere(head.headers, field.name))) out.push(field);
+    if (passesBack(field.name) && !(named && net::connectionNames(all, field.name))) out.push(field);
   }
   out.push({contract::kHeaderRequestId, requestIdView_});
 }

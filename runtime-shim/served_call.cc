@@ -52,8 +52,10 @@ void FunctionServer::ServedCall::sendHead(int status, std::string_view reason, s
   if (state_ != State::running) return;
   net::Headers& kept = server_.kept_;
   kept.clear();
+  const bool named = net::connectionNamesAny(headers);
   for (const net::Header& header : headers) {
-    if (isHandlersToSet(header.name) && !kept.push(header)) return fail(502, "bad-response", "the handler sent too many headers");
+    if (!isHandlersToSet(header.name) || (named && net::connectionNames(headers, header.name))) continue;
+    if (!kept.push(header)) return fail(502, "bad-response", "the handler sent too many headers");
   }
   status_ = status;
   if (body.kind == net::BodyKind::tunnel) due_ = net::Clock::time_point::max();  // the gateway ends those that are idle

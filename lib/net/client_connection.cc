@@ -14,7 +14,6 @@ namespace pilotlight::net {
 
 namespace {
 constexpr std::size_t kDirectWrite = 8 * 1024;  // larger parts are not copied
-constexpr int kMaxInterims = 64;                // of one answer: a peer that goes on is broken
 }  // namespace
 
 ClientFailure connectFailure(int error) {

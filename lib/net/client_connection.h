@@ -9,6 +9,8 @@
 
 namespace pilotlight::net {
 
+constexpr int kMaxInterims = 64;  // of one answer: a peer that goes on is broken
+
 class Http2Stream;
 
 class ClientPool::Peer {

@@ -131,6 +131,10 @@ bool equalsIgnoreCase(std::string_view a, std::string_view b);
 bool startsWithIgnoreCase(std::string_view text, std::string_view prefix);
 /// Connection, Keep-Alive, Proxy-*, TE, Transfer-Encoding, Upgrade: fields that end at this hop.
 bool isHopByHop(std::string_view name);
+/// Whether Connection names a field, which then ends at this hop as well (RFC 9110 7.6.1).
+bool connectionNames(std::span<const Header> fields, std::string_view name);
+/// Whether it names any: more than close or keep-alive. If not, there is no need to look each one up.
+bool connectionNamesAny(std::span<const Header> fields);
 /// "Not Found" for 404; "Unknown" otherwise.
 std::string_view reasonPhrase(int status);
 

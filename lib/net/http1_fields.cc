@@ -166,4 +166,20 @@ bool isHopByHop(std::string_view name) {
   }
 }
 
+bool connectionNames(std::span<const Header> fields, std::string_view name) {
+  bool found = false;
+  for (const Header& field : fields) {
+    if (!isNamed(field.name, "connection")) continue;
+    forEachElement(field.value, [&](std::string_view element) { found = found || equalsIgnoreCase(element, name); });
+  }
+  return found;
+}
+
+bool connectionNamesAny(std::span<const Header> fields) {
+  for (const Header& field : fields)
+    if (isNamed(field.name, "connection") && !equalsIgnoreCase(field.value, "close") && !equalsIgnoreCase(field.value, "keep-alive"))
+      return true;
+  return false;
+}
+
 }  // namespace pilotlight::net

@@ -28,6 +28,7 @@ bool isProtocolError(std::uint32_t error) {
 void ClientPool::Http2Connection::Stream::clear() {
   handler_ = nullptr;
   toHead_ = reused_ = headSeen_ = closed_ = unprocessed_ = hasLength_ = false;
+  interims_ = 0;
   head_.reset();
   headSize_ = {};
   headBytes_ = 0;
@@ -128,11 +129,10 @@ void ClientPool::Http2Connection::Stream::onFields(bool last) {
   if (headSeen_) return receiveEnd();  // trailers
   head_->reason = reasonPhrase(head_->status);
   head_->size = headSize_.bytes;
-  if (head_->status >= 200) {
+  if (head_->status >= 200)
     takeHead(last);
-  } else if (head_->status != 100) {
-    handler_->onInterim(*head_);
-  }
+  else
+    takeInterim();
   connection_->pool().spareHeads.push_back(std::move(head_));
   held_.clear();
   if (!over() && last) receiveEnd();
@@ -148,6 +148,14 @@ void ClientPool::Http2Connection::Stream::takeHead(bool last) {
   else
     head_->body = BodyKind::chunked;
   handler_->onHead(*head_);
+}
+
+void ClientPool::Http2Connection::Stream::takeInterim() {
+  if (++interims_ > kMaxInterims) {
+    connection_->reset(id(), NGHTTP2_PROTOCOL_ERROR);
+    return fail(ClientFailure::protocol);
+  }
+  if (head_->status != 100) handler_->onInterim(*head_);
 }
 
 void ClientPool::Http2Connection::Stream::onData(std::string_view part) {

@@ -39,6 +39,7 @@ class ClientPool::Http2Connection::Stream final : public Http2Stream, public Cli
   void onDrained() override;
 
   void takeHead(bool last);
+  void takeInterim();
   void fail(ClientFailure failure);
 
   Http2Connection* connection_ = nullptr;
@@ -50,6 +51,7 @@ class ClientPool::Http2Connection::Stream final : public Http2Stream, public Cli
   bool closed_ = false;       // as nghttp2 sees it
   bool unprocessed_ = false;  // the peer has said so
   bool hasLength_ = false;
+  int interims_ = 0;
   std::unique_ptr<ResponseHead> head_;  // while it is read
   SectionSize headSize_;
   std::uint64_t headBytes_ = 0;   // of the request, in frames

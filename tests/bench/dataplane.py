@@ -9,7 +9,6 @@ writes build/bench/dataplane.json. Nothing is asserted.
 
 import argparse
 import os
-import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path

@@ -23,7 +23,7 @@ using kube::Json;
 struct Options {
   std::string listen = "127.0.0.1:0";
   std::vector<std::string> backends;
-  int routes = 1, loops = 1, perReplica = 1000, queue = 1000;
+  int routes = 1, loops = 1, perReplica = 1000, queue = 1000, pool = 10'000;
   std::string accessLog = "off";
 };
 
@@ -112,6 +112,7 @@ class Bench {
     options.listen = address(options_.listen);
     options.internalListen = {"127.0.0.1", 0};
     options.loops = options_.loops;
+    options.pool = options_.pool;
     options.syncTimeout = std::chrono::minutes(2);
     options.accessLog = options_.accessLog == "all"      ? gateway::AccessLog::all
                         : options_.accessLog == "errors" ? gateway::AccessLog::errors
@@ -171,6 +172,7 @@ int main(int argc, char** argv) {
   app.add_option("--loops", options.loops);
   app.add_option("--per-replica", options.perReplica);
   app.add_option("--queue", options.queue);
+  app.add_option("--pool", options.pool, "requests at once of all functions; 0: no limit");
   app.add_option("--access-log", options.accessLog)->check(CLI::IsMember({"off", "errors", "all"}));
   CLI11_PARSE(app, argc, argv);
   raiseFileLimit();

@@ -189,10 +189,12 @@ class Gateway(Process):
 
     name = "gateway"
 
-    def __init__(self, binaries, backend, routes=1, replicas=1, per_replica=1000, queue=1000, prefix=()):
+    def __init__(self, binaries, backend, routes=1, replicas=1, per_replica=1000, queue=1000, pool=None, prefix=()):
         super().__init__()
         self.command = [*prefix, binaries / "bench-gateway", "--loops", 1, "--access-log", "off", "--routes", routes,
                         "--per-replica", per_replica, "--queue", queue]
+        if pool is not None:
+            self.command += ["--pool", pool]
         for replica in range(replicas):
             self.command += ["--backend", f"127.0.0.{1 + replica}:{backend}"]
 

@@ -4,6 +4,7 @@
 #include <dirent.h>
 
 #include <set>
+#include <sstream>
 
 #include "fixture.h"
 #include "raw_replica.h"
@@ -79,6 +80,7 @@ class FaultsTest : public GatewayTest {
   void startBoth(milliseconds timeout = kTimeout, milliseconds wait = kWait) {
     api::FunctionRoute faulty = route("f");
     faulty.spec.backends[0].timeout = timeout;
+    faulty.spec.backends[0].protocol = protocol_;
     faulty.spec.queue.wait = wait;
     faulty.spec.idleTimeout = timeout;
     apply(faulty);
@@ -101,10 +103,24 @@ class FaultsTest : public GatewayTest {
   /// No slot taken, nothing queued, and no descriptor open that was not open before.
   void expectNothingLeft() {
     EXPECT_TRUE(idle()) << load().inFlight << " in flight, " << load().queued << " queued";
+    EXPECT_TRUE(eventually([&] { return gaugesAreZero(); })) << gateway_->metrics();
     EXPECT_TRUE(eventually([&] { return openDescriptors() <= settled_; })) << openDescriptors() << " open, before " << settled_;
   }
 
+  /// What /metrics tells of requests in flight and held, of every function; "g" at least is there.
+  bool gaugesAreZero() {
+    std::istringstream text(gateway_->metrics());
+    int seen = 0;
+    for (std::string line; std::getline(text, line);) {
+      if (!line.starts_with("pilotlight_gateway_in_flight{") && !line.starts_with("pilotlight_gateway_queued{")) continue;
+      if (!line.ends_with("} 0")) return false;
+      ++seen;
+    }
+    return seen >= 2;
+  }
+
   ServerFixture bystander_;
+  api::Protocol protocol_ = api::Protocol::http1;  // of the faulty replica
   int settled_ = 0;
 };
 

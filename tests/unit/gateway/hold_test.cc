@@ -161,6 +161,24 @@ TEST_F(GatewayTest, LetsAHeldRequestOfAClientThatLeftGo) {
   EXPECT_TRUE(eventually([&] { return load().queued == 0; }));
 }
 
+TEST_F(GatewayTest, AsksForTheBodyOfAHeldRequestOnlyWhenItsReplicaHasCome) {
+  options_.loops = 1;  // so that an answer to another request says that this one has been dealt with
+  apply(route());
+  start();
+  RawClient client(gateway_->address());
+  client.send("POST /f HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n");
+  ASSERT_TRUE(eventually([&] { return load().queued == 1; }));
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(call(gateway_->address(), "/nobody").status, 404);
+  char byte;
+  EXPECT_EQ(recv(client.fd(), &byte, 1, MSG_DONTWAIT), -1) << "it was told to send what nobody can take yet";
+  ServerFixture server;
+  replica("p", server);
+  EXPECT_EQ(client.readUntil("\r\n\r\n"), "HTTP/1.1 100 Continue\r\n\r\n");
+  client.send("abc");
+  EXPECT_TRUE(client.readUntil("POST / abc").ends_with("POST / abc"));
+  EXPECT_TRUE(idle());
+}
+
 TEST_F(GatewayTest, NeverExceedsAReplicasLimit) {
   auto strict = route();
   strict.spec.backends[0].perReplica = 3;

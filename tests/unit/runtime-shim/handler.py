@@ -33,6 +33,9 @@ class Handler(BaseHTTPRequestHandler):
         elif word == "headers":
             self.answer("".join(f"{k}: {v}\n" for k, v in self.headers.items()).encode(),
                         headers=[("X-Pilotlight-Refused", "starting"), ("X-pilotlight-Error", "x"), ("X-Mine", "yes")])
+        elif word == "hop":
+            self.answer(b"", headers=[("Connection", "X-Hop, keep-alive"), ("X-Hop", "1"), ("Connection", "x-other"), ("X-Other", "1"),
+                                      ("X-Stays", "1"), ("Keep-Alive", "timeout=5"), ("Proxy-Authenticate", "Basic")])
         elif word == "garbage":
             self.wfile.write(b"no http at all\r\n\r\n")
             self.close_connection = True

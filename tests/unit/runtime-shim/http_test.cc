@@ -39,6 +39,15 @@ TEST(HttpTest, HeadersOfThisHopAreStripped) {
   EXPECT_NE(shim.get("/headers").body.find("X-Request-Id: "), std::string::npos) << "made if there is none";
 }
 
+TEST(HttpTest, WhatConnectionNamesInAnAnswerEndsHere) {
+  Shim shim({"http", pythonHandler(), {}});
+  ASSERT_TRUE(shim.waitReady()) << shim.log();
+  const Response response = shim.get("/hop");
+  EXPECT_EQ(response.status, 200);
+  EXPECT_EQ(response.header("x-stays"), "1");
+  for (const char* name : {"x-hop", "x-other", "keep-alive", "proxy-authenticate"}) EXPECT_EQ(response.header(name), "") << name;
+}
+
 TEST(HttpTest, IsReadyOnlyWhenTheReadyPathAnswers) {
   Shim shim({"http", pythonHandler(), {{"PILOTLIGHT_READY_PATH", "/ready"}, {"START_DELAY", "0.1"}}});
   ASSERT_TRUE(eventually([&] { return shim.connect().fd() >= 0; }));

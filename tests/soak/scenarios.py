@@ -2,11 +2,14 @@
 
 import itertools
 import random
+import subprocess
+import tempfile
 import threading
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
-from http_client import Client, Failed
+from http_client import PATIENCE, Answer, Client, Failed
 
 ECHOING = ("echo", "pipe")  # functions that answer with the body
 ALL = ("fast", "echo", "pipe")
@@ -174,6 +177,24 @@ def upgraded(port, report):
     report.ask("echo", act, lambda answer: answer.status == 101 and answer.body == b"")
 
 
+def curl_http2(port, function, label, body):
+    with tempfile.TemporaryDirectory() as folder:
+        sent, taken = Path(folder, "sent"), Path(folder, "taken")
+        sent.write_bytes(body)
+        done = subprocess.run(
+            ["curl", "--silent", "--http2-prior-knowledge", "--max-time", str(PATIENCE), "--header", f"X-Request-Label: {label}",
+             "--data-binary", f"@{sent}", "--output", taken, "--write-out", "%{http_code}", f"http://127.0.0.1:{port}/{function}"],
+            capture_output=True, text=True)
+        if done.returncode != 0:
+            raise Failed({7: "refused", 28: "hang"}.get(done.returncode, "cut"), f"curl: {done.returncode}")
+        return Answer(int(done.stdout), {}, taken.read_bytes() if taken.exists() else b"")
+
+
+def http2(port, report):
+    function, body = random.choice(ECHOING), body_of(random.choice((10, 3000, 300_000)))
+    report.ask(function, lambda label: curl_http2(port, function, label, body), same(body))
+
+
 def aborting(port, report):
     """Leaves somewhere in the middle, by a close or a reset."""
     function, begin = random.choice(ALL), time.monotonic()
@@ -208,7 +229,7 @@ def refused(port, report):
 
 
 WEIGHTS = {kept_alive: 30, pipelined: 5, new_connection: 15, http10: 3, small_echo: 15, large_echo: 8, slow_sender: 5,
-           slow_reader: 4, upgraded: 5, aborting: 15, refused: 5}
+           slow_reader: 4, upgraded: 5, http2: 4, aborting: 15, refused: 5}
 
 
 def play(port, sink, stop: threading.Event, only=()):

@@ -12,7 +12,9 @@ class Grpc : public LocalTest {
   void SetUp() override {
     local.addFile("chat/function.yaml",
                   "apiVersion: pilotlight.dev/v1alpha1\nkind: Function\nmetadata: {name: chat}\n"
-                  "spec:\n  runtime: http\n  handler: [" PILOTLIGHT_GRPC_SERVER "]\n  http: {protocol: h2c}\n  scale: {initial: 0}\n");
+                  "spec:\n  runtime: http\n  handler: [" PILOTLIGHT_GRPC_SERVER
+                  "]\n  http: {protocol: h2c}\n"
+                  "  concurrency: {perReplica: 1}\n  scale: {initial: 0, max: 1}\n");
     ASSERT_NO_FATAL_FAILURE(startWith({"chat"}));
     grpc::ChannelArguments arguments;
     arguments.SetString(GRPC_ARG_DEFAULT_AUTHORITY, "chat.default.localhost");

@@ -41,14 +41,22 @@ TEST_F(GatewayTest, UnderThreeTimesTheLoadAnswersWhatFitsRefusesTheRestAndExceed
   const auto started = [&] { return replicas[0].started + replicas[1].started; };
   std::vector<std::unique_ptr<RawClient>> clients;
   for (int i = 0; i < kOffered; ++i) clients.push_back(std::make_unique<RawClient>(gateway_->address()));
+  // As many as fit: once they are at the replicas, the gateway knows both.
+  const auto ask = [&](int count) {
+    for (int i = 0; i < count; ++i) clients[static_cast<std::size_t>(i)]->send("GET /f HTTP/1.1\r\nHost: a\r\n\r\n");
+  };
+  ask(kSlots);
+  ASSERT_TRUE(eventually([&] { return started() == kSlots; }));
+  for (Holding& each : replicas) each.answerAll();
+  for (int i = 0; i < kSlots; ++i) ASSERT_EQ(readAnswer(clients[static_cast<std::size_t>(i)]->fd()).status(), 200);
   for (int wave = 1; wave <= kWaves; ++wave) {
-    for (const auto& client : clients) client->send("GET /f HTTP/1.1\r\nHost: a\r\n\r\n");
+    ask(kOffered);
     // The refusals are there before any handler has ended.
-    ASSERT_TRUE(eventually([&] { return load().inFlight == kSlots && load().queued == kQueue; }));
+    ASSERT_TRUE(eventually([&] { return load().inFlight == kSlots && load().queued == kQueue; })) << gateway_->metrics();
     const std::string refused = "pilotlight_gateway_rejected_total{namespace=\"default\",function=\"f\",limit=\"queue.requests\"} " +
                                 std::to_string(wave * (kOffered - kSlots - kQueue)) + "\n";
     ASSERT_TRUE(eventually([&] { return gateway_->metrics().find(refused) != std::string::npos; })) << gateway_->metrics();
-    const int all = wave * (kSlots + kQueue);
+    const int all = kSlots + wave * (kSlots + kQueue);
     for (const int taken : {all - kQueue, all}) {
       ASSERT_TRUE(eventually([&] { return started() == taken; }));
       for (Holding& each : replicas) each.answerAll();

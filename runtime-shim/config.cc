@@ -93,6 +93,7 @@ Result readEnvironment(const Getenv& env, Config& config) {
         readAddress(contract::kEnvListen, valueOf(env, contract::kEnvListen), config.listen), readGateways(env, config.gateways),
         readNumber<std::uint16_t>(env, contract::kEnvHandlerPort, 1, 65535, config.handlerPort),
         readNumber<pid_t>(env, contract::kEnvParentPid, 1, 1 << 30, config.parentPid),
+        readNumber<std::uint64_t>(env, contract::kEnvDescriptors, 1, 1ULL << 62, config.descriptors),
         readNumber<int>(env, contract::kEnvReadyFd, 0, 1 << 20, config.readyFd),
         readNumber<int>(env, kEnvListenFd, 0, 1 << 20, config.listenFd), readNumber<int>(env, kEnvStatusFd, 0, 1 << 20, config.statusFd),
         readNumber<std::uint64_t>(env, kEnvRestarts, 0, 1ULL << 62, config.restarts)}) {
@@ -145,6 +146,7 @@ std::vector<std::string> handlerEnvironment(char* const* environment) {
   static constexpr std::array kPrivate = {contract::kEnvGateways,
                                           contract::kEnvReadyFd,
                                           contract::kEnvParentPid,
+                                          contract::kEnvDescriptors,
                                           contract::kEnvListen,
                                           contract::kEnvNativeHost,
                                           contract::kEnvHandlerPort,

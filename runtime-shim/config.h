@@ -35,6 +35,7 @@ struct Config {
   std::uint16_t handlerPort = 0;                         ///< http; from PORT; 0: chosen by the shim
   pid_t parentPid = 0;                                   ///< local mode; 0: none
   int readyFd = -1;                                      ///< local mode; -1: none
+  std::uint64_t descriptors = 0;                         ///< soft limit that handlers get; 0: the shim's own at its start
   // Set by the supervisor for the native host.
   int listenFd = -1;
   int statusFd = -1;

@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "net/descriptor_limit.h"
 #include "runtime-shim/descendants.h"
 #include "runtime-shim/exec_invoker.h"
 #include "runtime-shim/http_invoker.h"
@@ -107,6 +108,7 @@ int shimMain(const Config& config) {
   Log log(STDOUT_FILENO, config.function, config.namespace_, config.version, config.podName);
   if (!followParent(config)) return 0;
   if (::getpid() != 1) becomeSubreaper();
+  net::raiseDescriptorLimit(config.descriptors);
   std::signal(SIGPIPE, SIG_IGN);
   if (config.readyFd >= 0) setCloseOnExec(config.readyFd);
   auto listener = net::listenTcp(config.listen);

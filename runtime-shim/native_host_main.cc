@@ -20,7 +20,7 @@ namespace {
 // User code shares our environment: it sees what a handler of any other runtime sees. Before any thread is started.
 void hidePrivateVariables() {
   for (const char* name : {contract::kEnvGateways, contract::kEnvListen, contract::kEnvNativeHost, contract::kEnvReadyPath, kEnvListenFd,
-                           kEnvStatusFd, kEnvRestarts}) {
+                           contract::kEnvDescriptors, kEnvStatusFd, kEnvRestarts}) {
     ::unsetenv(name);
   }
 }

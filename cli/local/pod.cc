@@ -13,6 +13,7 @@
 #include "api/types.h"
 #include "cli/local/json_read.h"
 #include "cli/local/mounts.h"
+#include "net/descriptor_limit.h"
 
 namespace pilotlight::local {
 
@@ -156,6 +157,7 @@ std::vector<std::string> Pod::environment(Variables variables) {
   setInherited(variables, "LANG", nullptr);
   variables[contract::kEnvListen] = address_->ip + ":" + std::to_string(api::kShimPort);
   variables[contract::kEnvParentPid] = std::to_string(getpid());
+  variables[contract::kEnvDescriptors] = std::to_string(net::usualDescriptorLimit());  // ours has been raised
   variables[contract::kEnvReadyFd] = std::to_string(kReadyFd);
   variables[contract::kEnvMountRoot] = (context_.folderOf(uid()) / "root").string();
   if (variables[contract::kEnvGateways].empty()) variables[contract::kEnvGateways] = context_.options.gateways;

@@ -21,7 +21,8 @@ namespace pilotlight::gateway {
 struct Gateway::Impl {
   explicit Impl(kube::Client& client, GatewayOptions o)
       : options(std::move(o)),
-        log({.sink = options.log, .fd = options.logFd}),
+        ownLog(options.writer ? nullptr : std::make_unique<LogWriter>(LogWriterOptions{.sink = options.log, .fd = options.logFd})),
+        log(options.writer ? *options.writer : *ownLog),
         memory({options.memoryLimit, options.memoryUsed, [this](bool refusing) { spareMemory(refusing); }}),
         pool(options.pool),
         registry(client, pool, options.name,
@@ -72,7 +73,8 @@ struct Gateway::Impl {
   }
 
   const GatewayOptions options;
-  LogWriter log;
+  const std::unique_ptr<LogWriter> ownLog;
+  LogWriter& log;
   MemoryGuard memory;
   Pool pool;
   Registry registry;

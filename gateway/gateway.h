@@ -22,6 +22,8 @@ namespace pilotlight::gateway {
 
 enum class AccessLog { off, errors, all };
 
+class LogWriter;
+
 struct GatewayOptions {
   std::string name = "gateway";  ///< unique among gateways; acknowledges FunctionRoutes
   net::Address listen{"0.0.0.0", 8080};
@@ -32,6 +34,7 @@ struct GatewayOptions {
   /// JSON lines, from a writer thread. While it does not return, lines are dropped; it must return for the gateway to end.
   std::function<void(std::string_view line)> log;
   int logFd = 1;                ///< without `log`: where the lines go
+  LogWriter* writer = nullptr;  ///< instead of both: others write through it too. It must outlive the gateway
   net::ServerOptions server{};  ///< of the public listener: timeouts, and connections, of each event loop
   std::chrono::milliseconds connectTimeout{std::chrono::seconds(1)};
   std::chrono::milliseconds wakeRetry{std::chrono::milliseconds(500)};  ///< the wake is repeated until a replica registers

@@ -69,7 +69,7 @@ std::expected<void, std::string> LocalInstance::Impl::startGateway() {
   config.loops = options.loops;
   config.pool = options.pool;
   config.accessLog = options.accessLog;
-  config.log = options.access;
+  config.writer = options.console;
   gateway.emplace(cluster, std::move(config));
   return gateway->start();
 }

@@ -28,7 +28,7 @@ struct LocalInstanceOptions {
   int pool = 10000;
   std::chrono::milliseconds stopGrace{std::chrono::seconds(10)};
   std::function<void(std::string_view line)> log;     ///< JSON lines of all parts
-  std::function<void(std::string_view line)> access;  ///< the access log
+  gateway::LogWriter* console = nullptr;              ///< the access log goes there; outlives the instance
   std::function<void(const ManifestReport&)> report;  ///< what became of the files
 };
 

@@ -129,8 +129,11 @@ std::expected<LocalInstanceOptions, std::string> makeOptions(cli::Context& conte
   if (::access(host.c_str(), X_OK) == 0) result.nativeHostPath = host.string();
   result.accessLog = accessLog(options.accessLog);
   result.logLevel = options.logLevel;
-  result.loops = options.loops;
-  result.pool = options.pool;
+  auto config = readConfigFile(options.config);
+  if (!config) return std::unexpected(config.error());
+  result.config = *std::move(config);
+  if (options.loops) result.config.gateway.loops = *options.loops;
+  if (options.pool) result.config.gateway.pool = *options.pool;
   result.stopGrace = std::chrono::seconds(options.stopSeconds);
   return result;
 }

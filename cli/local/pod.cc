@@ -162,6 +162,7 @@ std::vector<std::string> Pod::environment(Variables variables) {
   variables[contract::kEnvMountRoot] = (context_.folderOf(uid()) / "root").string();
   if (variables[contract::kEnvGateways].empty()) variables[contract::kEnvGateways] = context_.options.gateways;
   if (!context_.options.nativeHostPath.empty()) variables[contract::kEnvNativeHost] = context_.options.nativeHostPath;
+  for (const auto& [name, value] : context_.options.variables) variables.emplace(name, value);
   std::vector<std::string> out;
   out.reserve(variables.size());
   for (const auto& [name, value] : variables) out.push_back(name + "=" + value);

@@ -92,7 +92,7 @@ std::string LocalInstance::metrics() const {
   std::erase(secret, '"');
   const HttpResult result =
       fetch(std::atoi(text.c_str() + port + 10), {.target = "/metrics", .headers = {{"Authorization", "Bearer " + secret}}});
-  return result ? result->body : result.error();
+  return result ? result->body : "";
 }
 
 std::future<HttpResult> LocalInstance::requestLater(HttpRequest request) const {

@@ -46,7 +46,7 @@ class LocalInstance {
   pid_t pid() const { return process_->pid(); }
   int port() const { return port_; }
   std::string output() const;
-  std::string metrics() const;  ///< of gateway and operator, from the instance's API
+  std::string metrics() const;  ///< of gateway and operator, from the API; empty: it is not there yet
 
   HttpResult request(const HttpRequest& request) const { return fetch(port_, request); }
   HttpResult get(const std::string& target) const { return fetch(port_, {.target = target}); }

@@ -158,7 +158,10 @@ bool NativeInvocation::readWhole() {
   {
     std::lock_guard lock(mutex_);
     if (bodyEnded_ && incomingRead_ == 0) whole_.swap(incoming_);
-    if (bodyEnded_ && incoming_.empty()) return true;
+    if (bodyEnded_ && incoming_.empty()) {
+      tooLarge_ = whole_.size() > maxBody_;
+      return !tooLarge_;
+    }
   }
   for (;;) {
     const std::size_t size = whole_.size();

@@ -66,7 +66,7 @@ soak: deps-test  ## mixed load with dying replicas for SOAK_SECONDS (3600), unde
 	cmake --build build/debug -j $(JOBS) --target $(PROGRAMS) pilotlight_test_recorder
 	python3 tests/soak/soak.py --bin build/debug/bin --recorder build/debug/tests/support/librecorder.so --seconds $(SOAK_SECONDS)
 
-crds: deps-run  ## regenerate crds/ and docs/reference.md from lib/api
+crds: deps-run  ## regenerate crds/, docs/reference.md and docs/settings.md
 	@test -f $(RELEASE)/build.ninja || cmake --preset release -DPILOTLIGHT_TESTS=OFF
 	cmake --build $(RELEASE) -j $(JOBS) --target crdgen
 	$(RELEASE)/bin/crdgen .

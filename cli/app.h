@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,8 +17,8 @@ struct LocalOptions {
   std::string stateDir;
   std::string accessLog = "errors";  ///< off, errors, all
   std::string logLevel = "info";     ///< trace, debug, info, warning, error, off
-  int loops = 0;                     ///< the gateway's; 0: one per core
-  int pool = 10000;                  ///< requests at once of all functions; 0: no limit
+  std::string config;                ///< YAML file of settings; empty: their defaults
+  std::optional<int> loops, pool;    ///< instead of the file's
   std::string shim;                  ///< path; empty: $PILOTLIGHT_SHIM, else beside this program
   int stopSeconds = 10;              ///< for requests in flight
 };

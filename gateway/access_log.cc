@@ -1,5 +1,6 @@
 #include "gateway/access_log.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/eventfd.h>
@@ -35,6 +36,14 @@ std::string_view secondText(time_t second) {
     strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &parts);
   }
   return {text, 19};
+}
+
+/// The same pipe or terminal, but not to be waited for. O_NONBLOCK belongs to the open file, which programs that have nothing to
+/// do with us share: hence one of our own. None: it is something else, or may not be opened.
+net::Fd openAgain(int fd) {
+  struct stat about{};
+  if (fstat(fd, &about) != 0 || !(S_ISFIFO(about.st_mode) || S_ISCHR(about.st_mode))) return {};
+  return net::Fd(open(("/proc/self/fd/" + std::to_string(fd)).c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY));
 }
 
 bool isPlain(char c) {
@@ -80,7 +89,11 @@ void beginLogLine(std::string& out, std::string_view level, std::string_view mes
 
 // --- the threads that log ---
 
-LogWriter::LogWriter(LogWriterOptions options) : options_(std::move(options)), wakeFd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+LogWriter::LogWriter(LogWriterOptions options)
+    : options_(std::move(options)),
+      ownFd_(options_.sink ? net::Fd() : openAgain(options_.fd)),
+      fd_(ownFd_ ? ownFd_.get() : options_.fd),
+      wakeFd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   channel();
   thread_ = std::thread([this] { run(); });
 }
@@ -178,7 +191,7 @@ void LogWriter::drop(std::string_view lines) {
 bool LogWriter::writable() {
   auto patience = stopping_ ? kLastWords : milliseconds(-1);
   for (;;) {
-    pollfd waiters[] = {{options_.fd, POLLOUT, 0}, {wakeFd_.get(), POLLIN, 0}};
+    pollfd waiters[] = {{fd_, POLLOUT, 0}, {wakeFd_.get(), POLLIN, 0}};
     const int ready = poll(waiters, patience.count() < 0 ? 2 : 1, static_cast<int>(patience.count()));
     if (ready < 0 && errno == EINTR) continue;
     if (ready <= 0 || waiters[0].revents != 0) return ready > 0;
@@ -187,10 +200,11 @@ bool LogWriter::writable() {
   }
 }
 
-/// A pipe that polls writable takes PIPE_BUF bytes without blocking, so that the thread can always be told to end.
+/// A pipe that polls writable takes PIPE_BUF bytes without blocking, so that the thread can always be told to end, also where
+/// it could not be opened again.
 void LogWriter::writeOut(std::string_view batch) {
   struct stat about{};
-  fstat(options_.fd, &about);
+  fstat(fd_, &about);
   const std::size_t most = S_ISREG(about.st_mode) ? batch.size() : PIPE_BUF;
   while (!batch.empty()) {
     const std::string_view part = torn_ ? std::string_view("\n") : batch.substr(0, most);
@@ -208,7 +222,7 @@ void LogWriter::writeOut(std::string_view batch) {
 ssize_t LogWriter::put(std::string_view part, bool socket) {
   for (;;) {
     const ssize_t written =
-        socket ? send(options_.fd, part.data(), part.size(), MSG_NOSIGNAL | MSG_DONTWAIT) : ::write(options_.fd, part.data(), part.size());
+        socket ? send(fd_, part.data(), part.size(), MSG_NOSIGNAL | MSG_DONTWAIT) : ::write(fd_, part.data(), part.size());
     if (written > 0) return written;
     if (written == 0 || (errno != EINTR && errno != EAGAIN)) return -1;
     if (errno == EAGAIN && !writable()) return -1;

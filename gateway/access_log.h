@@ -70,6 +70,8 @@ class LogWriter {
   bool wait(std::chrono::milliseconds time);  // true: told to wake
 
   const LogWriterOptions options_;
+  const net::Fd ownFd_;  // if it could be opened again, so as not to block
+  const int fd_;
   const net::Fd wakeFd_;
   std::atomic<bool> sleeping_{false}, stopping_{false};
   std::atomic<std::uint64_t> lost_{0};  // lines that were taken from the rings, but could not be written

@@ -4,6 +4,8 @@
 #include <span>
 #include <utility>
 
+#include "gateway/gateway.h"
+
 namespace pilotlight::gateway {
 
 namespace {
@@ -139,12 +141,12 @@ void FunctionEntry::downAll() {
   std::erase_if(upstreams_, [](const auto& upstream) { return upstream->inFlight == 0; });
 }
 
-std::chrono::milliseconds FunctionEntry::suspend(Upstream& upstream, bool unreachable) {
+std::chrono::milliseconds FunctionEntry::suspend(Upstream& upstream, bool unreachable, const ReplicaPauses& pauses) {
   std::lock_guard lock(mutex_);
   admission_.remove(upstream);
-  if (!unreachable) return std::chrono::milliseconds(20);
-  const int doublings = std::min(upstream.failures++, 5);
-  return std::chrono::milliseconds(50LL << doublings);
+  if (!unreachable) return pauses.refused;
+  const int doublings = std::min(upstream.failures++, 20);
+  return std::min<std::chrono::milliseconds>(pauses.unreachableMost, pauses.unreachable * (1LL << doublings));
 }
 
 void FunctionEntry::resume(const std::string& uid) {

@@ -24,6 +24,8 @@
 
 namespace pilotlight::gateway {
 
+struct ReplicaPauses;
+
 /// One replica of a function, known by the uid of its pod. What every request touches comes first.
 struct alignas(64) Upstream final : core::Replica {
   net::Address address;
@@ -107,7 +109,7 @@ class alignas(64) FunctionEntry : public core::Share {
   void down(const std::string& uid);
   void downAll();
   /// Not offered until up() or resume(): it can't be reached or isn't ready. Returns when to try again.
-  std::chrono::milliseconds suspend(Upstream& upstream, bool unreachable);
+  std::chrono::milliseconds suspend(Upstream& upstream, bool unreachable, const ReplicaPauses& pauses);
   void resume(const std::string& uid);
   /// Refuses for good: it drains. Its pod will go.
   void retire(Upstream& upstream);

@@ -22,10 +22,13 @@ namespace pilotlight::gateway {
 struct Gateway::Impl {
   explicit Impl(kube::Client& client, GatewayOptions o)
       : options(std::move(o)),
-        log({.sink = options.log, .fd = options.logFd}),
-        memory({options.memoryLimit, options.memoryUsed, [this](bool refusing) { spareMemory(refusing); }}),
+        ownLog(options.writer ? nullptr
+                              : std::make_unique<LogWriter>(
+                                    LogWriterOptions{.sink = options.log, .fd = options.logFd, .ringBytes = options.accessLogBytes})),
+        log(options.writer ? *options.writer : *ownLog),
+        memory({options.memoryLimit, options.memoryReserve, options.memoryUsed, [this](bool refusing) { spareMemory(refusing); }}),
         pool(options.pool),
-        registry(client, pool, options.name,
+        registry(client, pool, options.name, {options.pendingReplicas, options.pendingTimeout},
                  {[this](std::shared_ptr<const Snapshot> snapshot) { publish(std::move(snapshot)); },
                   [this](const net::Address& gone) {
                     for (auto& worker : workers) worker->forget(gone);
@@ -34,7 +37,15 @@ struct Gateway::Impl {
                   [this](std::string_view message, const kube::Key& about, const std::string& error) { warn(message, about, error); }}),
         waker(client, options.wakeRetry,
               [this](std::string_view message, const kube::Key& about, const std::string& error) { warn(message, about, error); }),
-        shared{options, registry, waker, log, memory, [this](const kube::Key& key) { demand(key); }, [this] { return metrics(); }, 0} {}
+        shared{options,
+               registry,
+               waker,
+               log,
+               memory,
+               [this](const kube::Key& key) { demand(key); },
+               [this] { return metrics(); },
+               std::to_string(std::chrono::ceil<std::chrono::seconds>(options.retryAfter).count()),
+               0} {}
 
   void publish(std::shared_ptr<const Snapshot> snapshot) {
     std::latch all(static_cast<std::ptrdiff_t>(workers.size()));
@@ -73,7 +84,8 @@ struct Gateway::Impl {
   }
 
   const GatewayOptions options;
-  LogWriter log;
+  const std::unique_ptr<LogWriter> ownLog;
+  LogWriter& log;
   MemoryGuard memory;
   Pool pool;
   Registry registry;

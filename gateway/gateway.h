@@ -15,6 +15,7 @@
 
 #include "core/load.h"
 #include "kube/client.h"
+#include "net/client.h"
 #include "net/server.h"
 #include "net/socket.h"
 
@@ -22,6 +23,16 @@ namespace pilotlight::gateway {
 
 enum class AccessLog { off, errors, all };
 
+class LogWriter;
+
+/// How long a replica that refused, or could not be reached, is left alone.
+struct ReplicaPauses {
+  std::chrono::milliseconds refused{20};
+  std::chrono::milliseconds unreachable{50};  ///< the first time; doubled each further time in a row
+  std::chrono::milliseconds unreachableMost{1600};
+};
+
+/// Users set what gateway/settings.cc lists.
 struct GatewayOptions {
   std::string name = "gateway";  ///< unique among gateways; acknowledges FunctionRoutes
   net::Address listen{"0.0.0.0", 8080};
@@ -32,14 +43,26 @@ struct GatewayOptions {
   /// JSON lines, from a writer thread. While it does not return, lines are dropped; it must return for the gateway to end.
   std::function<void(std::string_view line)> log;
   int logFd = 1;                ///< without `log`: where the lines go
-  net::ServerOptions server{};  ///< of the public listener: timeouts, and connections, of each event loop
+  LogWriter* writer = nullptr;  ///< instead of both: others write through it too. It must outlive the gateway
+  /// A head of 12 KiB at most leaves room for what the gateway adds, so that a shim never refuses what was taken here.
+  net::ServerOptions server{.head = {.bytes = 12 * 1024}};  ///< of the public listener: timeouts, and connections, of each event loop
   std::chrono::milliseconds connectTimeout{std::chrono::seconds(1)};
+  net::ClientOptions client{};  ///< of the connections to replicas; connectTimeout is the one above
+  ReplicaPauses pauses{};
+  std::chrono::milliseconds retryMaxPause{100};                   ///< between attempts of a request that no replica took
+  std::size_t replayBytes = 64 * 1024;                            ///< of a request's body, kept for another attempt
+  std::chrono::milliseconds retryAfter{std::chrono::seconds(1)};  ///< what 429, 503 and 504 say, in whole seconds
+  std::size_t pendingReplicas = 4096;                             ///< that called home before the API told of their pods
+  std::chrono::milliseconds pendingTimeout{std::chrono::seconds(10)};
+  std::size_t accessLogBytes = 512 * 1024;                              ///< of lines that wait to be written, per event loop
   std::chrono::milliseconds wakeRetry{std::chrono::milliseconds(500)};  ///< the wake is repeated until a replica registers
   int resends = 2;  ///< of one request, after a replica got it and broke off (`http.retry: idempotent`): a request may be what breaks them
   std::chrono::milliseconds syncTimeout{std::chrono::seconds(10)};
   /// Bytes that the process may use; 0: no limit. Not given: 90 % of what its cgroup allows. Near it requests get 503, and no
   /// connection is accepted.
   std::optional<std::uint64_t> memoryLimit{};
+  /// Bytes of it below which nothing new is taken. Not given: an eighth, of a small limit 16 MiB.
+  std::optional<std::uint64_t> memoryReserve{};
   std::function<std::uint64_t()> memoryUsed{};  ///< how much it uses; default: measured
 };
 

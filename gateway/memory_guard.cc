@@ -94,7 +94,7 @@ MemoryGuard::MemoryGuard(Options options) : measure_(std::move(options.used)), c
     limit_ = *options.limit;
   else if ((group = findMemoryGroup()))
     limit_ = group->limit / 10 * 9;
-  const std::uint64_t margin = std::max(limit_ / 8, std::min(kMargin, limit_ / 4));
+  const std::uint64_t margin = std::min(options.reserve.value_or(std::max(limit_ / 8, std::min(kMargin, limit_ / 4))), limit_ / 2);
   refuseFrom_ = limit_ - margin;
   acceptBelow_ = refuseFrom_ - limit_ / 16;
   if (!measure_) measure_ = [group] { return residentBytes() + (group ? group->kernel() : 0); };

@@ -33,6 +33,8 @@ class MemoryGuard {
   struct Options {
     /// Bytes; 0: none. Not given: 90 % of what the cgroup of the process allows, if that is limited.
     std::optional<std::uint64_t> limit;
+    /// Bytes of the limit below which work is refused. Not given: an eighth, of a small limit 16 MiB.
+    std::optional<std::uint64_t> reserve;
     /// Measures; default: resident memory, and what the kernel holds for the cgroup when the limit is the cgroup's.
     std::function<std::uint64_t()> used;
     /// Told when refusing begins and ends, and again from time to time while it lasts. From the guard's thread.

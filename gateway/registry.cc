@@ -9,8 +9,6 @@ namespace pilotlight::gateway {
 
 namespace {
 
-constexpr std::size_t kMaxPending = 4096;
-constexpr std::chrono::seconds kPendingTime{10};
 constexpr std::chrono::seconds kAcknowledgeRetry{1};
 
 kube::InformerOptions podOptions() {
@@ -55,10 +53,11 @@ std::int64_t versionOf(const kube::Object& pod) {
 
 }  // namespace
 
-Registry::Registry(kube::Client& client, Pool& pool, std::string gatewayName, Hooks hooks)
+Registry::Registry(kube::Client& client, Pool& pool, std::string gatewayName, PendingBounds pending, Hooks hooks)
     : client_(client),
       pool_(pool),
       gatewayName_(std::move(gatewayName)),
+      pendingBounds_(pending),
       hooks_(std::move(hooks)),
       routes_(client, kube::resources::functionRoutes),
       pods_(client, kube::resources::pods, podOptions()) {
@@ -249,8 +248,8 @@ Registry::Registered Registry::registerShim(const Registration& registration) {
     } else {
       const auto now = Clock::now();
       std::erase_if(pending_, [&](const auto& item) { return item.second.until < now; });
-      if (pending_.size() >= kMaxPending) return Registered::full;
-      pending_[registration.uid] = {registration, now + kPendingTime};
+      if (pending_.size() >= pendingBounds_.most) return Registered::full;
+      pending_[registration.uid] = {registration, now + pendingBounds_.time};
       return Registered::kept;
     }
   }

@@ -31,7 +31,12 @@ class Registry {
     std::function<void(std::shared_ptr<FunctionEntry>)> wake;
     std::function<void(std::string_view message, const kube::Key& about, const std::string& error)> log;
   };
-  Registry(kube::Client& client, Pool& pool, std::string gatewayName, Hooks hooks);
+  /// Of replicas that call home before their pods are known.
+  struct PendingBounds {
+    std::size_t most = 4096;
+    std::chrono::milliseconds time{std::chrono::seconds(10)};
+  };
+  Registry(kube::Client& client, Pool& pool, std::string gatewayName, PendingBounds pending, Hooks hooks);
   ~Registry();
 
   /// True once the loops have every route that the API held. False: not within the time; it goes on trying.
@@ -81,6 +86,7 @@ class Registry {
   kube::Client& client_;
   Pool& pool_;
   const std::string gatewayName_;
+  const PendingBounds pendingBounds_;
   const Hooks hooks_;
   kube::Informer routes_, pods_;
   mutable std::mutex mutex_;

@@ -11,9 +11,7 @@ namespace pilotlight::gateway {
 namespace {
 
 constexpr std::size_t kReplayKept = 4 * 1024;
-constexpr std::size_t kReplayBytes = 64 * 1024;        // of a body, kept for another attempt
 constexpr std::chrono::milliseconds kTimeoutSlack{3};  // the shim tells the timeout itself; this is the backstop
-constexpr std::chrono::milliseconds kMaxBackOff{100};
 
 bool isIdempotent(std::string_view method) {
   return method == "GET" || method == "HEAD" || method == "PUT" || method == "DELETE" || method == "OPTIONS" || method == "TRACE";
@@ -129,7 +127,7 @@ void Session::onBody(net::Exchange& exchange, std::string_view part) {
     return exchange.abort();
   }
   if (state_ == State::sent && !replayLost_) {
-    if (replay_.size() + part.size() <= kReplayBytes)
+    if (replay_.size() + part.size() <= worker_.shared().options.replayBytes)
       replay_.append(part);
     else
       replayLost_ = true;
@@ -181,7 +179,8 @@ void Session::onHead(const net::ResponseHead& head) {
       if (*refused == "draining") {
         entry_->retire(*upstream_);
       } else if (*refused == "starting") {
-        worker_.shared().registry.resumeLater(sharedEntry(), upstream_->uid, entry_->suspend(*upstream_, false));
+        worker_.shared().registry.resumeLater(sharedEntry(), upstream_->uid,
+                                              entry_->suspend(*upstream_, false, worker_.shared().options.pauses));
       }
       return again(upstream_);
     }
@@ -244,7 +243,8 @@ void Session::onFailure(net::ClientFailure failure) {
     return exchange_->abort();  // the client must see that the answer is not whole
   }
   if (failure == net::ClientFailure::connect)
-    worker_.shared().registry.resumeLater(sharedEntry(), upstream_->uid, entry_->suspend(*upstream_, true));
+    worker_.shared().registry.resumeLater(sharedEntry(), upstream_->uid,
+                                          entry_->suspend(*upstream_, true, worker_.shared().options.pauses));
   exhausted_ = failure == net::ClientFailure::exhausted;  // no fault of the replica's: it stays, and is tried again
   const bool unreached = failure == net::ClientFailure::connect || exhausted_ || (nothingSent && replayable());
   if (unreached) return again(exhausted_ ? nullptr : upstream_);
@@ -266,7 +266,7 @@ void Session::again(const Upstream* avoid) {
                 "the replica refused the request after more of its body was sent than is kept for another attempt");
   if (attempts_ < 3) return acquire(avoid);
   state_ = State::backingOff;
-  const auto delay = std::min<std::chrono::milliseconds>(kMaxBackOff, std::chrono::milliseconds(1LL << std::min(attempts_ - 3, 7)));
+  const auto delay = std::min(worker_.shared().options.retryMaxPause, std::chrono::milliseconds(1LL << std::min(attempts_ - 3, 20)));
   setDeadline(std::min(worker_.loop().now() + delay, arrived_ + route_->queueWait));
 }
 

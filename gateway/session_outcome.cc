@@ -75,7 +75,7 @@ void Session::fail(int status, std::string_view error, std::string_view limit, s
   body += ",\"requestId\":";
   appendJsonString(body, requestIdView_);
   body += "}\n";
-  const net::Header extra[] = {{contract::kHeaderRequestId, requestIdView_}, {"Retry-After", "1"}};
+  const net::Header extra[] = {{contract::kHeaderRequestId, requestIdView_}, {"Retry-After", worker_.shared().retryAfter}};
   const bool retryable = status == 429 || status == 503 || status == 504;
   exchange_->respond(status, "application/json", body, {extra, retryable ? std::size_t{2} : std::size_t{1}});
 }

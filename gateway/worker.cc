@@ -9,12 +9,9 @@ Worker::Worker(Shared& shared, int index)
     : shared_(shared), accessLog_(shared.log.channel()), publicFront_(*this, true), internalFront_(*this, false) {
   std::random_device random;
   idPrefix_ = (static_cast<std::uint64_t>(random()) << 32 | random()) ^ static_cast<std::uint64_t>(index);
-  // Room for what the gateway adds, so that a shim never refuses as too large what was taken here.
-  net::ServerOptions open = shared.options.server;
-  open.head.bytes = std::min<std::size_t>(open.head.bytes, 12 * 1024);
-  publicServer_ = std::make_unique<net::Server>(loop_, publicFront_, open);
+  publicServer_ = std::make_unique<net::Server>(loop_, publicFront_, shared.options.server);
   internalServer_ = std::make_unique<net::Server>(loop_, internalFront_);
-  net::ClientOptions options;
+  net::ClientOptions options = shared.options.client;
   options.connectTimeout = shared.options.connectTimeout;
   pool_ = std::make_unique<net::ClientPool>(loop_, options);
   snapshot_ = std::make_shared<Snapshot>();
@@ -143,7 +140,7 @@ net::ExchangeHandler* Worker::route(net::Exchange& exchange, bool external) {
 
 void Worker::refuseForMemory(net::Exchange& exchange) {
   shared_.memory.countRefused();
-  const net::Header later[] = {{"Retry-After", "1"}};
+  const net::Header later[] = {{"Retry-After", shared_.retryAfter}};
   exchange.respond(503, "application/json",
                    "{\"error\":\"ServiceUnavailable\",\"message\":\"the gateway is short of memory\",\"limit\":\"memory\"}\n", later);
 }

@@ -30,6 +30,7 @@ struct Shared {
   MemoryGuard& memory;
   std::function<void(const kube::Key&)> demand;  ///< any thread
   std::function<std::string()> metrics;
+  const std::string retryAfter;  ///< the field's value
   std::atomic<std::uint64_t> unrouted{0};
 };
 

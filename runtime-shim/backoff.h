@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <chrono>
 
+#include "runtime-shim/settings.h"
+
 namespace pilotlight::shim {
 
 /// first, 2*first, 4*first, … up to `last`.
@@ -21,19 +23,21 @@ class Backoff {
   std::chrono::milliseconds first_, last_, next_;
 };
 
-/// For a handler that dies: 10 ms doubling to 10 s, from the start again once it had stayed up for 10 s.
+/// For a handler that dies: restartPause doubling to restartMaxPause, from the start again once it had stayed up for restartStable.
 class RestartBackoff {
  public:
   using TimePoint = std::chrono::steady_clock::time_point;
-  static constexpr std::chrono::seconds kStable{10};
+  explicit RestartBackoff(const Settings& settings)
+      : stable_(settings.restartStable), backoff_(settings.restartPause, settings.restartMaxPause) {}
   void started(TimePoint now) { started_ = now; }
   std::chrono::milliseconds ended(TimePoint now) {
-    if (now - started_ >= kStable) backoff_.reset();
+    if (now - started_ >= stable_) backoff_.reset();
     return backoff_.next();
   }
 
  private:
-  Backoff backoff_{std::chrono::milliseconds(10), std::chrono::seconds(10)};
+  std::chrono::milliseconds stable_;
+  Backoff backoff_;
   TimePoint started_{};
 };
 

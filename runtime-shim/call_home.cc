@@ -11,8 +11,6 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr milliseconds kAnswerTime{2000};
-
 net::ClientOptions clientOptions(const Config& config) {
   net::ClientOptions options;
   if (config.listen.ip != "0.0.0.0" && config.listen.ip != "::") options.sourceIp = config.listen.ip;
@@ -36,7 +34,11 @@ std::string registration(const Config& config, std::uint16_t port) {
 class CallHome::Attempt final : public net::ClientHandler {
  public:
   Attempt(CallHome& home, net::Address gateway)
-      : home_(home), gateway_(std::move(gateway)), host_(gateway_.toString()), timer_([this] { onTimer(); }) {}
+      : home_(home),
+        gateway_(std::move(gateway)),
+        host_(gateway_.toString()),
+        timer_([this] { onTimer(); }),
+        backoff_(home.settings_.callHomePause, home.settings_.callHomeMaxPause) {}
 
   void start() {
     stop();
@@ -73,20 +75,20 @@ class CallHome::Attempt final : public net::ClientHandler {
     call_ = home_.pool_.call(gateway_, request, *this, true);
     call_->write(home_.body_);
     call_->finish();
-    home_.loop_.arm(timer_, kAnswerTime);
+    home_.loop_.arm(timer_, home_.settings_.callHomeTimeout);
   }
 
   CallHome& home_;
   const net::Address gateway_;
   const std::string host_;
   net::Timer timer_;  // the answer's time, or the pause before the next attempt
-  Backoff backoff_{milliseconds(5), milliseconds(1000)};
+  Backoff backoff_;
   net::ClientCall* call_ = nullptr;  // null between calls
   int status_ = 0;
 };
 
 CallHome::CallHome(net::Loop& loop, const Config& config, std::uint16_t port, const Log& log)
-    : loop_(loop), log_(log), body_(registration(config, port)), pool_(loop, clientOptions(config)) {
+    : loop_(loop), settings_(config.settings), log_(log), body_(registration(config, port)), pool_(loop, clientOptions(config)) {
   for (const net::Address& gateway : config.gateways) attempts_.push_back(std::make_unique<Attempt>(*this, gateway));
 }
 

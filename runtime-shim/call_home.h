@@ -22,6 +22,7 @@ class CallHome {
  private:
   class Attempt;
   net::Loop& loop_;
+  const Settings& settings_;
   const Log& log_;
   std::string body_;
   net::ClientPool pool_;

@@ -77,6 +77,15 @@ Result readProtocol(const Getenv& env, net::Protocol& out) {
   return {};
 }
 
+Result readSettings(const Getenv& env, Settings& settings) {
+  for (const api::Setting& row : settingsTable().rows) {
+    std::int64_t value = row.get(&settings);
+    if (auto read = readNumber(env, api::variableOf(row).c_str(), row.low, row.high, value); !read) return read;
+    row.set(&settings, value);
+  }
+  return {};
+}
+
 Result readEnvironment(const Getenv& env, Config& config) {
   config.function = valueOf(env, contract::kEnvFunction);
   config.namespace_ = valueOf(env, contract::kEnvNamespace);
@@ -93,12 +102,13 @@ Result readEnvironment(const Getenv& env, Config& config) {
         readAddress(contract::kEnvListen, valueOf(env, contract::kEnvListen), config.listen), readGateways(env, config.gateways),
         readNumber<std::uint16_t>(env, contract::kEnvHandlerPort, 1, 65535, config.handlerPort),
         readNumber<pid_t>(env, contract::kEnvParentPid, 1, 1 << 30, config.parentPid),
+        readNumber<std::uint64_t>(env, contract::kEnvDescriptors, 1, 1ULL << 62, config.descriptors),
         readNumber<int>(env, contract::kEnvReadyFd, 0, 1 << 20, config.readyFd),
         readNumber<int>(env, kEnvListenFd, 0, 1 << 20, config.listenFd), readNumber<int>(env, kEnvStatusFd, 0, 1 << 20, config.statusFd),
         readNumber<std::uint64_t>(env, kEnvRestarts, 0, 1ULL << 62, config.restarts)}) {
     if (!read) return read;
   }
-  return {};
+  return readSettings(env, config.settings);
 }
 
 Result readArguments(std::span<char* const> arguments, Config& config) {
@@ -141,23 +151,29 @@ std::expected<Config, std::string> readConfig(std::span<char* const> arguments, 
   return config;
 }
 
+bool isPrivate(std::string_view name) {
+  static constexpr std::array<std::string_view, 12> kPrivate = {contract::kEnvGateways,
+                                                                contract::kEnvReadyFd,
+                                                                contract::kEnvParentPid,
+                                                                contract::kEnvDescriptors,
+                                                                contract::kEnvListen,
+                                                                contract::kEnvNativeHost,
+                                                                contract::kEnvHandlerPort,
+                                                                contract::kEnvReadyPath,
+                                                                contract::kEnvProtocol,
+                                                                kEnvListenFd,
+                                                                kEnvStatusFd,
+                                                                kEnvRestarts};
+  return std::ranges::find(kPrivate, name) != kPrivate.end() ||
+         std::ranges::any_of(settingsTable().rows, [name](const api::Setting& row) { return api::variableOf(row) == name; });
+}
+
 std::vector<std::string> handlerEnvironment(char* const* environment) {
-  static constexpr std::array kPrivate = {contract::kEnvGateways,
-                                          contract::kEnvReadyFd,
-                                          contract::kEnvParentPid,
-                                          contract::kEnvListen,
-                                          contract::kEnvNativeHost,
-                                          contract::kEnvHandlerPort,
-                                          contract::kEnvReadyPath,
-                                          contract::kEnvProtocol,
-                                          kEnvListenFd,
-                                          kEnvStatusFd,
-                                          kEnvRestarts};
   std::vector<std::string> kept;
   for (; *environment; ++environment) {
     std::string_view entry = *environment;
     std::string_view name = entry.substr(0, entry.find('='));
-    if (std::ranges::find(kPrivate, name) == kPrivate.end()) kept.emplace_back(entry);
+    if (!isPrivate(name)) kept.emplace_back(entry);
   }
   return kept;
 }

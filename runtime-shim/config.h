@@ -14,6 +14,7 @@
 
 #include "net/client.h"
 #include "net/socket.h"
+#include "runtime-shim/settings.h"
 
 namespace pilotlight::shim {
 
@@ -35,6 +36,8 @@ struct Config {
   std::uint16_t handlerPort = 0;                         ///< http; from PORT; 0: chosen by the shim
   pid_t parentPid = 0;                                   ///< local mode; 0: none
   int readyFd = -1;                                      ///< local mode; -1: none
+  std::uint64_t descriptors = 0;                         ///< soft limit that handlers get; 0: the shim's own at its start
+  Settings settings{};
   // Set by the supervisor for the native host.
   int listenFd = -1;
   int statusFd = -1;
@@ -50,7 +53,10 @@ using Getenv = std::function<const char*(const char*)>;
 /// `arguments`: without the program's name: `[--runtime r] [--listen ip:port] [--] handler…`. The error names the variable or flag.
 std::expected<Config, std::string> readConfig(std::span<char* const> arguments, const Getenv& env);
 
-/// What the handler's process sees of `environment`: all but the variables that are between the shim and its starter.
+/// What the handler's process sees of `environment`: all but the private variables.
 std::vector<std::string> handlerEnvironment(char* const* environment);
+
+/// Whether a variable is between the shim and its starter.
+bool isPrivate(std::string_view name);
 
 }  // namespace pilotlight::shim

@@ -54,6 +54,7 @@ ExecInvoker::ExecInvoker(net::Loop& loop, const Config& config, Children& childr
       log_(log),
       environment_(handlerEnvironment(environ)),
       arguments_(config.handler),
+      backoff_(config.settings.restartPause, config.settings.restartMaxPause),
       timer_([this] { look(); }) {}
 
 void ExecInvoker::start(std::function<void(bool)> onReadiness) {

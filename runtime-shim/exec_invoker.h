@@ -40,7 +40,7 @@ class ExecInvoker final : public Invoker {
   const std::vector<std::string> environment_;
   const ArgumentList arguments_;
   std::string program_;
-  Backoff backoff_{std::chrono::milliseconds(10), std::chrono::seconds(10)};
+  Backoff backoff_;
   net::Timer timer_;
   std::function<void(bool)> onReadiness_;
 };

@@ -18,16 +18,20 @@ using std::chrono::system_clock;
 namespace {
 
 // Requests come through a gateway, which adds fields of its own to what it took from a client.
-net::ServerOptions serverOptions() {
+net::ServerOptions serverOptions(const Settings& settings) {
   net::ServerOptions options;
   options.head.fields = net::Headers::kMax;
+  options.maxConnections = settings.maxConnections;
+  options.headTimeout = settings.headTimeout;
+  options.idleTimeout = settings.idleTimeout;
+  options.sendTimeout = settings.sendTimeout;
   return options;
 }
 
 }  // namespace
 
 FunctionServer::FunctionServer(net::Loop& loop, const Config& config, Invoker& invoker, Metrics& metrics, const Log& log)
-    : loop_(loop), config_(config), invoker_(invoker), metrics_(metrics), log_(log), server_(loop, *this, serverOptions()) {
+    : loop_(loop), config_(config), invoker_(invoker), metrics_(metrics), log_(log), server_(loop, *this, serverOptions(config.settings)) {
   std::uint64_t random = 0;
   if (::getrandom(&random, sizeof random, GRND_NONBLOCK) < 0)
     random = static_cast<std::uint64_t>(system_clock::now().time_since_epoch().count());

@@ -23,8 +23,6 @@ milliseconds pauseAfter(net::Clock::duration elapsed) {
   return milliseconds(100);
 }
 
-constexpr milliseconds kGetTime{1000};
-
 bool connected(int fd) {
   pollfd entry{fd, POLLOUT, 0};
   if (::poll(&entry, 1, 0) != 1) return false;
@@ -35,10 +33,11 @@ bool connected(int fd) {
 
 }  // namespace
 
-HandlerProbe::HandlerProbe(net::Loop& loop, std::string path, net::Protocol protocol, std::function<void()> answers)
+HandlerProbe::HandlerProbe(net::Loop& loop, std::string path, net::Protocol protocol, milliseconds timeout, std::function<void()> answers)
     : loop_(loop),
       path_(std::move(path)),
       protocol_(protocol),
+      timeout_(timeout),
       answers_(std::move(answers)),
       timer_([this] { attempt(); }),
       pool_(loop, noIdleConnections()) {}
@@ -84,7 +83,7 @@ void HandlerProbe::get() {
   std::string host = address_.toString();
   std::array<net::Header, 2> headers = {net::Header{"Host", host}, net::Header{"User-Agent", "pilotlight-shim"}};
   call_ = pool_.call(pool_.peer(address_, protocol_), {"GET", path_, headers, net::BodyKind::none, 0}, *this, true);
-  loop_.arm(timer_, kGetTime);
+  loop_.arm(timer_, timeout_);
 }
 
 void HandlerProbe::onEnd(std::span<const net::Header>) {

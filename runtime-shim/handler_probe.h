@@ -12,7 +12,7 @@ namespace pilotlight::shim {
 /// 500. There is no end of trying but stop(): who starts slowly is not broken.
 class HandlerProbe final : public net::ClientHandler {
  public:
-  HandlerProbe(net::Loop& loop, std::string path, net::Protocol protocol, std::function<void()> answers);
+  HandlerProbe(net::Loop& loop, std::string path, net::Protocol protocol, std::chrono::milliseconds timeout, std::function<void()> answers);
   ~HandlerProbe() { stop(); }
   void start(const net::Address& address);
   void stop();
@@ -31,6 +31,7 @@ class HandlerProbe final : public net::ClientHandler {
   net::Loop& loop_;
   const std::string path_;
   const net::Protocol protocol_;
+  const std::chrono::milliseconds timeout_;
   std::function<void()> answers_;
   net::Address address_;
   net::Clock::time_point started_{};

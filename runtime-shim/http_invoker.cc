@@ -14,11 +14,11 @@ namespace {
 
 using std::chrono::milliseconds;
 
-net::ClientOptions clientOptions() {
+net::ClientOptions clientOptions(const Settings& settings) {
   net::ClientOptions options;
-  // Below what common servers keep an idle connection (Node: 5 s), so that they seldom close one as we use it.
-  options.idleTimeout = milliseconds(4000);
-  options.maxIdlePerAddress = 1024;
+  options.connectTimeout = settings.handlerConnectTimeout;
+  options.idleTimeout = settings.handlerIdleTimeout;
+  options.maxIdlePerAddress = settings.handlerMaxIdle;
   return options;
 }
 
@@ -173,9 +173,10 @@ HttpInvoker::HttpInvoker(net::Loop& loop, const Config& config, Children& childr
       metrics_(metrics),
       log_(log),
       environment_(handlerEnvironment(environ)),
-      pool_(loop, clientOptions()),
-      probe_(loop, config.readyPath, config.protocol, [this] { onAnswers(); }),
-      process_(loop, children, log, true, {[this] { return spawnHandler(); }, [this] { onStarted(); }, [this] { onEnded(); }}) {}
+      pool_(loop, clientOptions(config.settings)),
+      probe_(loop, config.readyPath, config.protocol, config.settings.probeTimeout, [this] { onAnswers(); }),
+      process_(loop, children, log, config.settings, true,
+               {[this] { return spawnHandler(); }, [this] { onStarted(); }, [this] { onEnded(); }}) {}
 
 HttpInvoker::~HttpInvoker() = default;
 

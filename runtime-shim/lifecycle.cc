@@ -66,7 +66,7 @@ void Lifecycle::check() {
     return stopHandler();
   }
   // Without connections a shorter silence will do: one may be on its way from a gateway that has not heard of the drain.
-  auto silence = server_.connections() == 0 ? kSilenceAlone : kSilence;
+  auto silence = server_.connections() == 0 ? kSilenceAlone : config_.settings.drainSilence;
   bool silent = now - std::max(drainStart_, server_.lastActivity()) >= silence;
   if (phase_ == Phase::draining && server_.idle() && silent) {
     phase_ = Phase::closing;

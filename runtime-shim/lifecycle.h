@@ -2,7 +2,7 @@
 //
 // The drain loses no request: it first says that it is not ready, still accepts connections and refuses what is new with
 // a mark that the gateway may send it elsewhere, finishes what it has, and closes only when its peers have gone or have
-// been silent for a second. Then the handler is ended. All of it within the grace.
+// been silent for Settings::drainSilence. Then the handler is ended. All of it within the grace.
 // Loop thread only.
 #pragma once
 
@@ -30,7 +30,6 @@ class Lifecycle {
   void stopHandler();
 
   static constexpr std::chrono::milliseconds kCheckEvery{5};
-  static constexpr std::chrono::milliseconds kSilence{1000};
   static constexpr std::chrono::milliseconds kSilenceAlone{100};
 
   net::Loop& loop_;

@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "net/descriptor_limit.h"
 #include "runtime-shim/descendants.h"
 #include "runtime-shim/exec_invoker.h"
 #include "runtime-shim/http_invoker.h"
@@ -22,11 +23,9 @@ constexpr char kUsage[] =
     "       pilotlight-shim --install folder\n"
     "Further settings are environment variables: PILOTLIGHT_CONCURRENCY, PILOTLIGHT_TIMEOUT_MS, PILOTLIGHT_GRACE_MS, ...\n";
 
-constexpr std::chrono::seconds kKillTime{5};
-
 // What is under the shim ends with it, whatever it did to its groups and sessions.
-int end(int code) {
-  killDescendants(kKillTime);
+int end(const Config& config, int code) {
+  killDescendants(config.settings.killTime);
   return code;
 }
 
@@ -45,7 +44,7 @@ void dispatch(int signal, const Config& config, Children& children, Terminate te
       return children.reap();
     case SIGTERM:
     case SIGINT:
-      if (config.local() && ::getppid() != config.parentPid) ::_exit(end(0));  // nobody is left to drain for
+      if (config.local() && ::getppid() != config.parentPid) ::_exit(end(config, 0));  // nobody is left to drain for
       return terminate();
     default:
       return pass(signal);
@@ -70,7 +69,7 @@ template <class Start, class Terminate, class Pass, class ExitCode>
     process.loop.run();
   }
   // No unwinding: requests may be left in mid-air, and the end of the process is the end of all of it.
-  ::_exit(end(exitCode()));
+  ::_exit(end(process.config, exitCode()));
 }
 
 template <class AnyInvoker, class Pass, class ExitCode>
@@ -107,6 +106,7 @@ int shimMain(const Config& config) {
   Log log(STDOUT_FILENO, config.function, config.namespace_, config.version, config.podName);
   if (!followParent(config)) return 0;
   if (::getpid() != 1) becomeSubreaper();
+  net::raiseDescriptorLimit(config.descriptors);
   std::signal(SIGPIPE, SIG_IGN);
   if (config.readyFd >= 0) setCloseOnExec(config.readyFd);
   auto listener = net::listenTcp(config.listen);

@@ -7,6 +7,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 
 #include "api/shim_contract.h"
 #include "runtime-shim/host_contract.h"
@@ -19,10 +20,10 @@ namespace {
 
 // User code shares our environment: it sees what a handler of any other runtime sees. Before any thread is started.
 void hidePrivateVariables() {
-  for (const char* name : {contract::kEnvGateways, contract::kEnvListen, contract::kEnvNativeHost, contract::kEnvReadyPath, kEnvListenFd,
-                           kEnvStatusFd, kEnvRestarts}) {
-    ::unsetenv(name);
-  }
+  std::vector<std::string> names;
+  for (char** entry = environ; *entry; ++entry) names.emplace_back(*entry, std::strcspn(*entry, "="));
+  for (const std::string& name : names)
+    if (name != contract::kEnvHandlerPort && isPrivate(name)) ::unsetenv(name.c_str());
 }
 
 int serve(const Config& config) {

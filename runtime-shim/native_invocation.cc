@@ -22,8 +22,8 @@ void forget(std::string& text) {
 
 }  // namespace
 
-NativeInvocation::NativeInvocation(LeaderFollowers& threads, const NativeLibrary& library, const Log& log)
-    : threads_(threads), library_(library), log_(log) {}
+NativeInvocation::NativeInvocation(LeaderFollowers& threads, const NativeLibrary& library, std::size_t maxBody, const Log& log)
+    : threads_(threads), library_(library), maxBody_(maxBody), log_(log) {}
 
 void NativeInvocation::open(Call& call) {
   call_ = &call;
@@ -158,7 +158,10 @@ bool NativeInvocation::readWhole() {
   {
     std::lock_guard lock(mutex_);
     if (bodyEnded_ && incomingRead_ == 0) whole_.swap(incoming_);
-    if (bodyEnded_ && incoming_.empty()) return true;
+    if (bodyEnded_ && incoming_.empty()) {
+      tooLarge_ = whole_.size() > maxBody_;
+      return !tooLarge_;
+    }
   }
   for (;;) {
     const std::size_t size = whole_.size();
@@ -167,7 +170,7 @@ bool NativeInvocation::readWhole() {
     if (count < 0) return false;
     whole_.resize(size + static_cast<std::size_t>(count));
     if (count == 0) return true;
-    tooLarge_ = whole_.size() > kMaxBody;
+    tooLarge_ = whole_.size() > maxBody_;
     if (tooLarge_) return false;
   }
 }
@@ -203,7 +206,7 @@ bool NativeInvocation::setBody(std::string_view body) {
 }
 
 bool NativeInvocation::append(std::string_view part) {
-  if (cancelled_ || outgoing_.size() + part.size() > kMaxBody) return false;
+  if (cancelled_ || outgoing_.size() + part.size() > maxBody_) return false;
   outgoing_.append(part);
   return true;
 }

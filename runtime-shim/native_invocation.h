@@ -19,9 +19,8 @@ namespace pilotlight::shim {
 
 class NativeInvocation final : public Invocation, private Job {
  public:
-  static constexpr std::size_t kMaxBody = 64u << 20;  ///< kept in memory, of the request or the answer
-
-  NativeInvocation(LeaderFollowers& threads, const NativeLibrary& library, const Log& log);
+  /// `maxBody`: bytes kept in memory, of the request or the answer.
+  NativeInvocation(LeaderFollowers& threads, const NativeLibrary& library, std::size_t maxBody, const Log& log);
 
   // The loop's side.
   void open(Call& call);  ///< may be called again after close()
@@ -68,6 +67,7 @@ class NativeInvocation final : public Invocation, private Job {
 
   LeaderFollowers& threads_;
   const NativeLibrary& library_;
+  const std::size_t maxBody_;
   const Log& log_;
   Call* call_ = nullptr;
 

@@ -43,7 +43,7 @@ void NativeInvoker::onLoaded() {
 }
 
 Invocation& NativeInvoker::invoke(Call& call) {
-  NativeInvocation& invocation = invocations_.take(threads_, *load_.library, log_);
+  NativeInvocation& invocation = invocations_.take(threads_, *load_.library, config_.settings.nativeBody, log_);
   invocation.open(call);
   return invocation;
 }

@@ -11,6 +11,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "net/descriptor_limit.h"
+
 namespace pilotlight::shim {
 namespace {
 
@@ -41,6 +43,7 @@ constexpr int kResetInChild[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGU
     sigset_t none;
     ::sigemptyset(&none);
     ::sigprocmask(SIG_SETMASK, &none, nullptr);
+    net::restoreDescriptorLimit();
     ::execve(request.path, request.arguments, request.environment);
   }
   int error = errno;

@@ -7,8 +7,16 @@
 
 namespace pilotlight::shim {
 
-SupervisedProcess::SupervisedProcess(net::Loop& loop, Children& children, const Log& log, bool signalGroup, Events events)
-    : loop_(loop), children_(children), log_(log), signalGroup_(signalGroup), events_(std::move(events)), timer_([this] { onTimer(); }) {}
+SupervisedProcess::SupervisedProcess(net::Loop& loop, Children& children, const Log& log, const Settings& settings, bool signalGroup,
+                                     Events events)
+    : loop_(loop),
+      children_(children),
+      log_(log),
+      settings_(settings),
+      signalGroup_(signalGroup),
+      events_(std::move(events)),
+      backoff_(settings),
+      timer_([this] { onTimer(); }) {}
 
 SupervisedProcess::~SupervisedProcess() {
   if (pid_ != 0) children_.disown(pid_);
@@ -51,7 +59,7 @@ void SupervisedProcess::onEnded(int status) {
 }
 
 bool SupervisedProcess::givesUp(int code) {
-  if (++failedStarts_ < kGiveUpAfter) return false;
+  if (++failedStarts_ < settings_.failedStarts) return false;
   log_.error("handler given up: it never got ready", {{"starts", failedStarts_}, {"exit_code", code}});
   exitCode_ = code;
   loop_.stop();

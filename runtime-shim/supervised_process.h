@@ -1,6 +1,6 @@
 // One long-lived process that is started again when it ends, after a growing delay. Loop thread only.
 //
-// One that ends kGiveUpAfter times in a row before it ever got ready is given up: the loop stops, and with it the shim, so
+// One that ends Settings::failedStarts times in a row before it ever got ready is given up: the loop stops, and with it the shim, so
 // that whoever runs the container sees the failure (CrashLoopBackOff) and keeps its own, longer delays. One that had been
 // ready is started again for ever.
 #pragma once
@@ -22,7 +22,7 @@ class SupervisedProcess {
     std::function<void()> ended;  ///< not after stop()
   };
   /// `signalGroup`: SIGTERM goes to its whole process group.
-  SupervisedProcess(net::Loop& loop, Children& children, const Log& log, bool signalGroup, Events events);
+  SupervisedProcess(net::Loop& loop, Children& children, const Log& log, const Settings& settings, bool signalGroup, Events events);
   ~SupervisedProcess();
 
   void start();
@@ -43,7 +43,6 @@ class SupervisedProcess {
   std::uint64_t restarts() const { return restarts_; }
 
  private:
-  static constexpr int kGiveUpAfter = 5;
   static constexpr int kNotFound = 127;  // what a shell says of a command that can't be started
 
   enum class Intent : std::uint8_t { keepRunning, stop };
@@ -55,6 +54,7 @@ class SupervisedProcess {
   net::Loop& loop_;
   Children& children_;
   const Log& log_;
+  const Settings& settings_;
   const bool signalGroup_;
   Events events_;
   Intent intent_ = Intent::keepRunning;

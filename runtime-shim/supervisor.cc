@@ -62,7 +62,8 @@ Supervisor::Supervisor(net::Loop& loop, const Config& config, net::Fd listener, 
       metrics_(metrics),
       log_(log),
       environment_(hostEnvironment()),
-      process_(loop, children, log, false, {[this] { return spawnHost(); }, [this] { onStarted(); }, [this] { onEnded(); }}) {
+      process_(loop, children, log, config.settings, false,
+               {[this] { return spawnHost(); }, [this] { onStarted(); }, [this] { onEnded(); }}) {
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) std::abort();
   statusRead_ = net::Fd(ends[0]);

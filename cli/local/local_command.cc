@@ -6,8 +6,6 @@
 
 #include <atomic>
 #include <filesystem>
-#include <iostream>
-#include <mutex>
 #include <nlohmann/json.hpp>
 #include <thread>
 
@@ -15,7 +13,8 @@
 #include "cli/local/local_instance.h"
 #include "cli/local/local_log.h"
 #include "cli/state_dir.h"
-#include "net/http1.h"
+#include "gateway/access_log.h"
+#include "net/descriptor_limit.h"
 
 namespace pilotlight::local {
 
@@ -68,26 +67,21 @@ class Signals {
   std::thread second_;
 };
 
-/// Lines of several threads, each whole.
+/// What is said on stdout and stderr while functions are served: never waited for, and what nobody takes is dropped. The gateway
+/// writes its access log through the same writer, so that the two keep each other's lines whole.
 class Console {
  public:
-  explicit Console(cli::Context& context) : context_(context) {}
-  void out(std::string_view line) {
-    const std::lock_guard lock(mutex_);
-    context_.out << line << (line.ends_with('\n') ? "" : "\n") << std::flush;
-  }
-  void error(std::string_view line) {
-    const std::lock_guard lock(mutex_);
-    context_.err << "error: " << line << std::endl;
-  }
+  gateway::LogWriter& writer() { return out_; }
+  void out(std::string_view text) { out_.write(text.ends_with('\n') ? text.substr(0, text.size() - 1) : text); }
+  void error(std::string_view line) { errorLine(fmt::format("error: {}", line)); }
+  void errorLine(std::string_view line) { error_.write(line); }
   void report(const ManifestReport& report) {
     if (report.kind == ManifestReport::Kind::wrong) return error(report.text);
     if (report.kind != ManifestReport::Kind::unchanged) out(report.text);
   }
 
  private:
-  std::mutex mutex_;
-  cli::Context& context_;
+  gateway::LogWriter out_{{.fd = STDOUT_FILENO}}, error_{{.fd = STDERR_FILENO, .ringBytes = 64 * 1024}};
 };
 
 std::string curlLine(const kube::Object& function, const std::string& base) {
@@ -135,8 +129,11 @@ std::expected<LocalInstanceOptions, std::string> makeOptions(cli::Context& conte
   if (::access(host.c_str(), X_OK) == 0) result.nativeHostPath = host.string();
   result.accessLog = accessLog(options.accessLog);
   result.logLevel = options.logLevel;
-  result.loops = options.loops;
-  result.pool = options.pool;
+  auto config = readConfigFile(options.config);
+  if (!config) return std::unexpected(config.error());
+  result.config = *std::move(config);
+  if (options.loops) result.config.gateway.loops = *options.loops;
+  if (options.pool) result.config.gateway.pool = *options.pool;
   result.stopGrace = std::chrono::seconds(options.stopSeconds);
   return result;
 }
@@ -145,16 +142,17 @@ std::expected<LocalInstanceOptions, std::string> makeOptions(cli::Context& conte
 
 int runLocal(cli::Context& context, const cli::LocalOptions& options) {
   Signals signals;
+  net::raiseDescriptorLimit();
   auto config = makeOptions(context, options);
   if (!config) return cli::fail(context, config.error());
   auto stateDir = cli::StateDir::open(cli::stateDirPath(options.stateDir, context.environment));
   if (!stateDir) return cli::fail(context, stateDir.error());
-  const auto log = LocalLog::open(stateDir->path() / "pilotlight.log");
+  Console console;
+  const auto log = LocalLog::open(stateDir->path() / "pilotlight.log", [&](std::string_view line) { console.errorLine(line); });
   if (!log) return cli::fail(context, log.error());
-  Console console(context);
   config->stateDir = stateDir->path();
   config->log = [&](std::string_view line) { log->line(line); };
-  config->access = [&](std::string_view line) { console.out(line); };
+  config->console = &console.writer();
   config->report = [&](const ManifestReport& report) { console.report(report); };
   LocalInstance instance(std::move(*config));
   if (auto started = instance.start(); !started) {

@@ -62,14 +62,12 @@ std::expected<void, std::string> LocalInstance::Impl::startGateway() {
     return std::unexpected(fmt::format(
         "{}. If another program uses the address, stop that, or choose another one with --listen 127.0.0.1:8081", probe.error()));
   }
-  gateway::GatewayOptions config;
+  gateway::GatewayOptions config = options.config.gateway;
   config.name = "local";
   config.listen = options.listen;
   config.internalListen = {"127.0.0.1", 0};
-  config.loops = options.loops;
-  config.pool = options.pool;
   config.accessLog = options.accessLog;
-  config.log = options.access;
+  config.writer = options.console;
   gateway.emplace(cluster, std::move(config));
   return gateway->start();
 }
@@ -81,6 +79,7 @@ std::expected<void, std::string> LocalInstance::Impl::startWorkers() {
   processes.nativeHostPath = options.nativeHostPath;
   processes.stateDir = (options.stateDir / "runner").string();  // a folder of its own: it has its own lock
   processes.gateways = internal;
+  processes.variables = options.config.shimVariables;
   processes.log = options.log;
   processes.endOrphans = true;
   runner.emplace(cluster, logs, std::move(processes));

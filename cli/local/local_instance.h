@@ -10,8 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "cli/local/config_file.h"
 #include "cli/local/manifest_source.h"
-#include "gateway/gateway.h"
 #include "kube/client.h"
 #include "net/socket.h"
 
@@ -24,11 +24,10 @@ struct LocalInstanceOptions {
   std::string shimPath, nativeHostPath;
   gateway::AccessLog accessLog = gateway::AccessLog::errors;
   std::string logLevel = "info";
-  int loops = 0;
-  int pool = 10000;
+  ConfigFile config;  ///< settings; of its gateway options, those that gateway/settings.h names
   std::chrono::milliseconds stopGrace{std::chrono::seconds(10)};
   std::function<void(std::string_view line)> log;     ///< JSON lines of all parts
-  std::function<void(std::string_view line)> access;  ///< the access log
+  gateway::LogWriter* console = nullptr;              ///< the access log goes there; outlives the instance
   std::function<void(const ManifestReport&)> report;  ///< what became of the files
 };
 

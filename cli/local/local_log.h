@@ -4,6 +4,7 @@
 
 #include <expected>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -16,11 +17,13 @@ namespace pilotlight::local {
 
 class LocalLog {
  public:
-  static std::expected<LocalLog, std::string> open(const std::filesystem::path& file);
+  /// `onError` gets the lines of errors too, from the thread that logs.
+  static std::expected<LocalLog, std::string> open(const std::filesystem::path& file, std::function<void(std::string_view)> onError);
   void line(std::string_view json) const;
 
  private:
-  std::shared_ptr<spdlog::logger> file_, stderr_;
+  std::shared_ptr<spdlog::logger> file_;
+  std::function<void(std::string_view)> onError_;
 };
 
 }  // namespace pilotlight::local

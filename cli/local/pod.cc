@@ -13,6 +13,7 @@
 #include "api/types.h"
 #include "cli/local/json_read.h"
 #include "cli/local/mounts.h"
+#include "net/descriptor_limit.h"
 
 namespace pilotlight::local {
 
@@ -156,10 +157,12 @@ std::vector<std::string> Pod::environment(Variables variables) {
   setInherited(variables, "LANG", nullptr);
   variables[contract::kEnvListen] = address_->ip + ":" + std::to_string(api::kShimPort);
   variables[contract::kEnvParentPid] = std::to_string(getpid());
+  variables[contract::kEnvDescriptors] = std::to_string(net::usualDescriptorLimit());  // ours has been raised
   variables[contract::kEnvReadyFd] = std::to_string(kReadyFd);
   variables[contract::kEnvMountRoot] = (context_.folderOf(uid()) / "root").string();
   if (variables[contract::kEnvGateways].empty()) variables[contract::kEnvGateways] = context_.options.gateways;
   if (!context_.options.nativeHostPath.empty()) variables[contract::kEnvNativeHost] = context_.options.nativeHostPath;
+  for (const auto& [name, value] : context_.options.variables) variables.emplace(name, value);
   std::vector<std::string> out;
   out.reserve(variables.size());
   for (const auto& [name, value] : variables) out.push_back(name + "=" + value);

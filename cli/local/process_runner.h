@@ -25,6 +25,7 @@ struct ProcessRunnerOptions {
   std::string nativeHostPath;                                      ///< PILOTLIGHT_NATIVE_HOST of the processes; may be empty
   std::string stateDir;                                            ///< absolute; made when absent, mode 0700; one runner at a time
   std::string gateways;                                            ///< "ip:port,…": PILOTLIGHT_GATEWAYS where the Pod has none
+  std::vector<std::pair<std::string, std::string>> variables{};    ///< further ones, where a Pod has none of the name
   int maxPods = 500;                                               ///< Pods beyond wait as Pending, reason OutOfpods
   std::chrono::milliseconds backoffBase{std::chrono::seconds(1)};  ///< before the second restart; the first is at once
   std::chrono::milliseconds backoffMax{std::chrono::seconds(60)};

@@ -23,7 +23,9 @@ inline constexpr const char* kEnvMountRoot =
 inline constexpr const char* kEnvNativeHost = "PILOTLIGHT_NATIVE_HOST";  ///< path of pilotlight-native-host; default: beside the shim
 // Local mode only.
 inline constexpr const char* kEnvParentPid = "PILOTLIGHT_PARENT_PID";  ///< end at once, with every descendant, when this process is gone
-inline constexpr const char* kEnvReadyFd = "PILOTLIGHT_READY_FD";      ///< the shim writes "ready\n" / "unready\n" there
+inline constexpr const char* kEnvDescriptors =
+    "PILOTLIGHT_DESCRIPTORS";                                      ///< soft limit that handlers get; default: the shim's own at its start
+inline constexpr const char* kEnvReadyFd = "PILOTLIGHT_READY_FD";  ///< the shim writes "ready\n" / "unready\n" there
 
 // Headers between gateway and shim. Inbound X-Pilotlight-* from clients and from handlers are stripped.
 inline constexpr const char* kHeaderPrefix = "X-Pilotlight-";

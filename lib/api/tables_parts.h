@@ -161,11 +161,11 @@ struct Table<Concurrency> {
   static constexpr std::array rows = {
       row<&Concurrency::perReplica>("perReplica", "The most requests that one replica handles at the same time.", kPerReplicaBounds),
       row<&Concurrency::target>("target", "The load that the autoscaler aims at, in percent of `perReplica`.", {.min = 1, .max = 100}),
-      row<&Concurrency::reserved>(
-          "reserved",
-          "Requests at once, over all replicas, that are kept for this function out of the gateways' pool; it never has more. 0: none run. "
-          "Absent: it shares the pool.",
-          kReservedBounds),
+      row<&Concurrency::reserved>("reserved",
+                                  "Requests at once, over all replicas, that are kept for this function out of the gateways' pool (their "
+                                  "setting `pool`); it never has more. "
+                                  "0: none run. Absent: it shares the pool.",
+                                  kReservedBounds),
       row<&Concurrency::queue>("queue", "Requests that wait for a free replica."),
   };
 };

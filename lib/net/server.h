@@ -106,10 +106,13 @@ class Application {
 
 struct ServerOptions {
   HeadLimits head;
-  std::chrono::milliseconds headTimeout{std::chrono::seconds(10)};  ///< first byte to end of head; then 408
-  std::chrono::milliseconds idleTimeout{std::chrono::seconds(75)};  ///< between requests
-  std::chrono::milliseconds sendTimeout{std::chrono::seconds(60)};  ///< no progress in sending
-  std::chrono::milliseconds drainIdle{500};                         ///< drain() waits so long for a request on its way
+  std::chrono::milliseconds headTimeout{std::chrono::seconds(10)};    ///< first byte to end of head; then 408
+  std::chrono::milliseconds idleTimeout{std::chrono::seconds(75)};    ///< between requests
+  std::chrono::milliseconds sendTimeout{std::chrono::seconds(60)};    ///< no progress in sending
+  std::chrono::milliseconds drainIdle{500};                           ///< drain() waits so long for a request on its way
+  std::chrono::milliseconds discardTimeout{std::chrono::seconds(5)};  ///< for the rest of a body whose request is answered
+  std::chrono::milliseconds lingerTimeout{std::chrono::seconds(2)};   ///< for a client to close after we have
+  std::size_t discardBytes = 256 * 1024;  ///< of a body whose request is answered, read so that the connection can stay
   std::size_t maxConnections = 60000;
   std::size_t highWater = 64 * 1024;  ///< unsent bytes after which write() returns false
   bool http2 = true;                  ///< take connections that begin with the preface of HTTP/2

@@ -15,10 +15,7 @@ namespace pilotlight::net {
 namespace {
 
 constexpr std::string_view kHttp2Preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-constexpr std::size_t kDirectWrite = 8 * 1024;       // larger parts are not copied
-constexpr std::uint64_t kDiscardLimit = 256 * 1024;  // of an unread request body, to keep the connection
-constexpr std::chrono::seconds kDiscardTime{5};
-constexpr std::chrono::seconds kLingerTime{2};
+constexpr std::size_t kDirectWrite = 8 * 1024;  // larger parts are not copied
 
 }  // namespace
 
@@ -308,11 +305,12 @@ bool Server::Connection::openTunnel() {
 bool Server::Connection::mayLeaveUnread() const {
   if (bodyDone_) return false;
   const RequestHead& head = incoming_->head;
-  return head.body != BodyKind::length || bodyLeft_ > kDiscardLimit || (head.expectContinue && !continueSent_ && requestBytes_ == 0);
+  return head.body != BodyKind::length || bodyLeft_ > server_.options.discardBytes ||
+         (head.expectContinue && !continueSent_ && requestBytes_ == 0);
 }
 
 bool Server::Connection::discardedTooMuch() const {
-  return requestBytes_ - answeredAt_ > kDiscardLimit;
+  return requestBytes_ - answeredAt_ > server_.options.discardBytes;
 }
 
 void Server::Connection::sendHead(int status, std::string_view reason, std::span<const Header> headers, ResponseBody body) {
@@ -458,7 +456,7 @@ void Server::Connection::afterAnswer() {
   if (!bodyDone_) {
     if (state_ != State::discarding || deadline_ == Clock::time_point::max()) {
       discardedAt_ = requestBytes_;
-      setDeadline(loop_.now() + kDiscardTime);
+      setDeadline(loop_.now() + server_.options.discardTimeout);
     }
     state_ = State::discarding;
     return;
@@ -495,7 +493,7 @@ void Server::Connection::linger() {
   inBegin_ = inEnd_ = bodyBegin_ = bodyEnd_ = 0;
   shutdown(fd_.get(), SHUT_WR);
   lastBytes_.watch(loop_.now());
-  setDeadline(loop_.now() + kLingerTime);
+  setDeadline(loop_.now() + server_.options.lingerTimeout);
   readable_ = true;
   pump();
 }

@@ -3,6 +3,9 @@
 #include <signal.h>
 
 #include <algorithm>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
 #include <nlohmann/json.hpp>
 
 #include "tests/support/wait.h"
@@ -52,9 +55,12 @@ void LocalInstance::addRecorder(const std::string& name, const std::string& spec
   addFile(name + "/function.yaml", recorderYaml(name, spec, label));
 }
 
-std::expected<void, std::string> LocalInstance::start() {
+std::expected<void, std::string> LocalInstance::start(std::vector<std::string> arguments, int stdoutFd) {
   const std::string listen = "127.0.0.1:" + std::to_string(port_);
-  process_.emplace(cliCommand({"local", "-f", functions().string(), "--listen", listen}));
+  arguments.insert(arguments.begin(), {"local", "-f", functions().string(), "--listen", listen});
+  Command command = cliCommand(std::move(arguments));
+  command.out = stdoutFd;
+  process_.emplace(command);
   bool ended = false;
   const auto listens = [&] {
     ended = process_->wait(0ms).has_value();
@@ -75,6 +81,18 @@ void LocalInstance::interruptGroup() const {
 
 std::string LocalInstance::output() const {
   return process_ ? process_->out() + process_->err() : "";
+}
+
+std::string LocalInstance::metrics() const {
+  std::ifstream file(temp_.path() / "state" / "kubeconfig");
+  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  const std::size_t port = text.rfind("127.0.0.1:"), token = text.find("token: ");
+  if (port == std::string::npos || token == std::string::npos) return {};
+  std::string secret = text.substr(token + 7, text.find('\n', token) - token - 7);
+  std::erase(secret, '"');
+  const HttpResult result =
+      fetch(std::atoi(text.c_str() + port + 10), {.target = "/metrics", .headers = {{"Authorization", "Bearer " + secret}}});
+  return result ? result->body : "";
 }
 
 std::future<HttpResult> LocalInstance::requestLater(HttpRequest request) const {

@@ -36,8 +36,8 @@ class LocalInstance {
   std::filesystem::path record(const std::string& name) const { return scratch() / (name + ".record"); }
   std::filesystem::path gate(const std::string& name) const { return scratch() / (name + ".gate"); }
 
-  /// Starts it and waits until the gateway listens. The error holds its output.
-  std::expected<void, std::string> start();
+  /// Starts it and waits until the gateway listens. The error holds its output. `stdoutFd`: -1 keeps it for output().
+  std::expected<void, std::string> start(std::vector<std::string> arguments = {}, int stdoutFd = -1);
   /// Sends the signal and waits for the end. nullopt: it still runs.
   std::optional<int> stop(int signal, std::chrono::milliseconds limit = std::chrono::seconds(20));
   std::optional<int> waitForEnd(std::chrono::milliseconds limit) { return process_->wait(limit); }
@@ -46,6 +46,7 @@ class LocalInstance {
   pid_t pid() const { return process_->pid(); }
   int port() const { return port_; }
   std::string output() const;
+  std::string metrics() const;  ///< of gateway and operator, from the API; empty: it is not there yet
 
   HttpResult request(const HttpRequest& request) const { return fetch(port_, request); }
   HttpResult get(const std::string& target) const { return fetch(port_, {.target = target}); }

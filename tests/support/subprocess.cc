@@ -46,7 +46,10 @@ Subprocess::Subprocess(const Command& command) {
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-  posix_spawn_file_actions_addopen(&actions, 1, (output_.path() / "out").c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
+  if (command.out >= 0)
+    posix_spawn_file_actions_adddup2(&actions, command.out, 1);
+  else
+    posix_spawn_file_actions_addopen(&actions, 1, (output_.path() / "out").c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
   posix_spawn_file_actions_addopen(&actions, 2, (output_.path() / "err").c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
   posix_spawn_file_actions_addchdir_np(&actions, command.workDir.c_str());
   posix_spawnattr_t attributes;

@@ -18,6 +18,7 @@ struct Command {
   std::vector<std::string> argv;
   std::map<std::string, std::string> environment;  ///< added to the test's own
   std::filesystem::path workDir = ".";
+  int out = -1;  ///< stdout; -1: kept for Subprocess::out()
 };
 
 /// Leads a process group of its own. The destructor kills the group.

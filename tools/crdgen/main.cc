@@ -1,4 +1,4 @@
-// crdgen ROOT writes crds/*.yaml and docs/reference.md below ROOT.
+// crdgen ROOT writes crds/*.yaml, docs/reference.md and docs/settings.md below ROOT.
 // crdgen --check ROOT writes nothing: it names the files that differ and exits 1 when there are any.
 #include <filesystem>
 #include <fstream>
@@ -6,13 +6,24 @@
 #include <iterator>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "api/api.h"
+#include "api/settings_file.h"
+#include "gateway/settings.h"
+#include "runtime-shim/settings.h"
 
 namespace {
 
 namespace fs = std::filesystem;
 using pilotlight::api::GeneratedFile;
+
+std::vector<GeneratedFile> allFiles() {
+  auto files = pilotlight::api::generatedFiles();
+  const pilotlight::api::SettingsTable* tables[] = {&pilotlight::gateway::settings(), &pilotlight::shim::settingsTable()};
+  files.push_back({"docs/settings.md", pilotlight::api::settingsReference(tables)});
+  return files;
+}
 
 std::string contentOf(const fs::path& path) {
   std::ifstream file(path, std::ios::binary);
@@ -29,16 +40,16 @@ bool write(const fs::path& path, const std::string& content) {
 
 int check(const fs::path& root) {
   int result = 0;
-  for (const GeneratedFile& file : pilotlight::api::generatedFiles()) {
+  for (const GeneratedFile& file : allFiles()) {
     if (contentOf(root / file.path) == file.content) continue;
-    std::cerr << file.path << ": not what lib/api/tables.h says; run make crds\n";
+    std::cerr << file.path << ": not what the tables say; run make crds\n";
     result = 1;
   }
   return result;
 }
 
 int generate(const fs::path& root) {
-  for (const GeneratedFile& file : pilotlight::api::generatedFiles()) {
+  for (const GeneratedFile& file : allFiles()) {
     if (contentOf(root / file.path) == file.content) continue;
     if (!write(root / file.path, file.content)) {
       std::cerr << "cannot write " << (root / file.path).string() << "\n";

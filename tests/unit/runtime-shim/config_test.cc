@@ -47,6 +47,33 @@ TEST(ConfigTest, ErrorsNameTheVariableAndWhatIsAllowed) {
   EXPECT_EQ(read({}, {"--nonsense", "x"}).error(), "unknown flag --nonsense");
 }
 
+TEST(ConfigTest, ReadsEachSettingFromAVariableThatHandlersDontSee) {
+  std::map<std::string, std::string> environment;
+  std::int64_t value = 0;
+  for (const api::Setting& row : settingsTable().rows) environment[api::variableOf(row)] = std::to_string(row.low + ++value);
+  auto config = read(environment, {"x"});
+  ASSERT_TRUE(config) << config.error();
+  value = 0;
+  for (const api::Setting& row : settingsTable().rows) {
+    EXPECT_EQ(row.get(&config->settings), row.low + ++value) << row.name;
+    EXPECT_TRUE(isPrivate(api::variableOf(row)));
+  }
+}
+
+TEST(ConfigTest, SettingsHaveDefaultsWithinTheirBoundsAndErrorsWithTheirNames) {
+  for (const api::Setting& row : settingsTable().rows) {
+    EXPECT_GE(row.get(settingsTable().defaults()), row.low) << row.name;
+    EXPECT_LE(row.get(settingsTable().defaults()), row.high) << row.name;
+    EXPECT_TRUE(row.doc.ends_with(".")) << row.name;
+    const std::string name = api::variableOf(row);
+    for (const std::string& wrong : {std::to_string(row.low - 1), std::to_string(row.high + 1), std::string("1s")}) {
+      auto config = read({{name, wrong}}, {"x"});
+      ASSERT_FALSE(config) << name << " " << wrong;
+      EXPECT_TRUE(config.error().starts_with(name + ": ")) << config.error();
+    }
+  }
+}
+
 TEST(ConfigTest, FlagsWinOverVariables) {
   auto config = read({{"PILOTLIGHT_RUNTIME", "exec"}}, {"--runtime", "native", "--listen", "127.0.0.9:1", "--", "-x"});
   ASSERT_TRUE(config) << config.error();

@@ -31,7 +31,7 @@ TEST(MetricsTest, CountsRequestsByCodeAndDuration) {
 }
 
 TEST(RestartBackoffTest, DoublesUpToTenSecondsAndStartsAgainAfterAStableTime) {
-  RestartBackoff backoff;
+  RestartBackoff backoff{Settings{}};
   RestartBackoff::TimePoint now{};
   std::vector<milliseconds> delays;
   for (int i = 0; i < 12; ++i) {

@@ -25,6 +25,13 @@ TEST(NativeTest, AHandlerSeesTheRequestAndSetsTheResponse) {
   EXPECT_EQ(put.body.size(), 1u << 20);
 }
 
+TEST(NativeTest, ABodyReadAsAWholeIsBoundedByASetting) {
+  Shim shim(native("handle", {{"PILOTLIGHT_NATIVE_BODY", "1024"}}));
+  ASSERT_TRUE(shim.waitReady()) << shim.log();
+  EXPECT_EQ(shim.connect().request("POST", "/", std::string(1024, 'b')).body.size(), 1024u);
+  EXPECT_EQ(shim.connect().request("POST", "/", std::string(1025, 'b')).body, "") << "the handler sees none";
+}
+
 TEST(NativeTest, TheCInterfaceWorksFromPlainC) {
   Shim shim({"native", {library("plain.so"), "greet"}, {}});
   ASSERT_TRUE(shim.waitReady()) << shim.log();

@@ -62,6 +62,8 @@ constexpr api::Setting kRows[] = {
     bytesRow<&Options::replayBytes>("replayBytes", "Of a request's body, kept for another attempt.", 0, 64 * kMi),
     durationRow<&Options::retryMaxPause>("retryMaxPause", "Between attempts of a request that no replica took: from 1ms up to this.", 1ms,
                                          1min),
+    countRow<&Options::resends>("resends", "Of one request, where `http.retry: idempotent` lets it, after a replica broke off with it.", 0,
+                                100),
     durationRow<&Options::pauses, &ReplicaPauses::refused>("refusedPause", "Before a replica that refused is asked again.", 1ms, 1min),
     durationRow<&Options::pauses, &ReplicaPauses::unreachable>(
         "unreachablePause", "Before a replica that was not reached is tried again; doubled each further time.", 1ms, 1min),

@@ -9,7 +9,6 @@ namespace pilotlight::net {
 
 namespace {
 constexpr std::chrono::milliseconds kNoticeTime{500};  // for streams on their way when we say goodbye
-constexpr std::chrono::seconds kLingerTime{2};
 }  // namespace
 
 // --- streams ---
@@ -157,7 +156,7 @@ Clock::time_point Http2Session::due() const {
   if (state_ == State::connecting) {
     by(since_, limits_.connectTimeout);
   } else if (state_ == State::lingering) {
-    by(since_, kLingerTime);
+    by(since_, limits_.lingerTimeout);
   } else {
     by(blockSince_, limits_.headTimeout);
     by(blockedSince_, limits_.sendTimeout);

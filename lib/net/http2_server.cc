@@ -15,7 +15,8 @@ Http2Limits limitsOf(const ServerOptions& options) {
           .highWater = &options.highWater,
           .headTimeout = options.headTimeout,
           .idleTimeout = options.idleTimeout,
-          .sendTimeout = options.sendTimeout};
+          .sendTimeout = options.sendTimeout,
+          .lingerTimeout = options.lingerTimeout};
 }
 
 }  // namespace

@@ -35,6 +35,7 @@ struct Http2Limits {
   std::chrono::milliseconds idleTimeout{0};  ///< without streams
   std::chrono::milliseconds sendTimeout{0};  ///< no progress in sending, of the connection or of a stream; 0: none
   std::chrono::milliseconds connectTimeout{0};
+  std::chrono::milliseconds lingerTimeout{0};  ///< of the server's side, for the peer to close
 };
 
 class Http2Session : public Pollable, public Flusher {

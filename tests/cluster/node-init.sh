@@ -13,7 +13,7 @@ STATE=${FOLDER%/nodes/*} PKI=${FOLDER%/nodes/*}/pki LOG=$FOLDER/log RUN=$FOLDER/
 NAME=${FOLDER##*/} INDEX=$(<"$FOLDER/index")
 
 mounts() {
-  mount -t tmpfs -o mode=755 tmpfs /run # first: mount leaves files there
+  mount -n -t tmpfs -o mode=755 tmpfs /run # first, and -n: mount would leave a folder in the host's
   mkdir -p /run/lock
   # The /sys of this network namespace, with the host's cgroups under it.
   mkdir -p "$FOLDER/cgroups"
@@ -135,16 +135,16 @@ start_parts() {
   wait
 }
 
-terminate() { kill -TERM "$(cat "$RUN/$1.pid" 2>/dev/null)" 2>/dev/null; }
+signal() { kill -"$1" "$(cat "$RUN/$2.pid" 2>/dev/null)" 2>/dev/null; } # SIGNAL PART
 ended() { ! kill -0 "$(cat "$RUN/$1.pid" 2>/dev/null)" 2>/dev/null; }
 
 stop() {
   local part
   touch "$RUN/stop"
   # The kubelet first: it shall not see the others go.
-  for part in kubelet kube-proxy kube-scheduler kube-controller-manager kube-apiserver containerd; do terminate $part; done
-  within 1 ended kube-apiserver # it would wait for the watches of those that are left
-  terminate etcd
+  for part in kubelet kube-proxy kube-scheduler kube-controller-manager kube-apiserver containerd; do signal TERM $part; done
+  within 1 ended kube-apiserver || signal KILL kube-apiserver # it would wait for the watches of those that are left
+  signal TERM etcd
   within 2 ended etcd
   exit 0
 }

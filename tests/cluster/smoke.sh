@@ -1,62 +1,26 @@
 #!/usr/bin/env bash
 # Checks a running cluster: what the tests of the product rely on, and nothing they don't.   smoke.sh [STATE]
-# Requests go to addresses inside the nodes' own network namespaces, or to 127.0.0.1. With joined nodes these are checked too.
+# Joins a node of its own for that, and takes it away again. Every request goes to an address inside the nodes' network
+# namespaces, or to 127.0.0.1.
 set -euo pipefail
 # shellcheck source=lib.sh
 . "$(dirname "$(realpath "$0")")/lib.sh"
 # shellcheck source=settings.sh
 . "$HERE/settings.sh"
+# shellcheck source=checks.sh
+. "$HERE/checks.sh"
 STATE=$(realpath -m "${1:-$ROOT/build/cluster/state}")
 [[ -e $STATE/env ]] || die "not up: $STATE"
 # shellcheck disable=SC1091  # written by up.sh
 . "$STATE/env"
+second=$NODE-smoke
 PATH=$("$HERE/build.sh" kubernetes):$("$HERE/build.sh" helm):$PATH
 work=$(mktemp -d)
 export PATH KUBECONFIG=$work/kubeconfig HELM_CACHE_HOME=$work/helm HELM_CONFIG_HOME=$work/helm HELM_DATA_HOME=$work/helm
 cp "$STATE/admin.kubeconfig" "$KUBECONFIG"
-node() { "$HERE/node.sh" "$STATE" "$@"; }
-
-# ---------------------------------------------------------------- checks
-
-passed=0 failed=0
-check() { # NAME CMD...
-  local name=$1 output start
-  shift
-  start=$(now_ms)
-  if output=$("$@" 2>&1); then
-    passed=$((passed + 1))
-    echo "ok   $name ($(($(now_ms) - start)) ms)"
-  else
-    failed=$((failed + 1))
-    printf 'FAIL %s\n%s\n' "$name" "$output"
-  fi
-}
-not() { # CMD...: fails, and does not merely crash
-  local output
-  if output=$("$@" 2>&1); then
-    echo "succeeded: $output"
-    return 1
-  fi
-}
-says() { # TEXT CMD...
-  local text=$1 output
-  shift
-  output=$("$@" 2>&1) || { echo "$output"; return 1; }
-  grep -q -- "$text" <<<"$output" || { echo "no '$text' in: $output"; return 1; }
-}
-refused() { # TEXT CMD...: fails, and says why
-  local text=$1 output
-  shift
-  if output=$("$@" 2>&1); then
-    echo "was accepted: $output"
-    return 1
-  fi
-  grep -q -- "$text" <<<"$output" || { echo "no '$text' in: $output"; return 1; }
-}
-quietly() { "$@" >/dev/null 2>&1; }
-soon() { within 20 quietly "$@" || "$@"; } # CMD...: within 20 s; the last try tells what is wrong
 apply() { kubectl apply -f - <<<"$1"; }
 get() { curl -sf --max-time 5 "$1"; }
+node() { "$HERE/node.sh" "$STATE" "$@"; }
 
 # ---------------------------------------------------------------- what it is checked with
 
@@ -134,11 +98,10 @@ metadata: {name: smoke}
 spec: {policyName: smoke, validationActions: [Deny], matchResources: {namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: smoke}}}}'
 
 clean_up() {
-  rm -rf "$work/helm"
+  [[ ! -e $STATE/nodes/$second ]] || quietly "$HERE/down.sh" --node "$second" "$STATE" || true
   quietly kubectl delete crd things.smoke.test --ignore-not-found || true
   quietly kubectl delete validatingadmissionpolicy,validatingadmissionpolicybinding smoke --ignore-not-found || true
   quietly kubectl delete namespace smoke --ignore-not-found || true
-  rm -rf "$work"
 }
 
 # ---------------------------------------------------------------- the checks
@@ -154,6 +117,7 @@ pods_and_services() {
   check "a pod reaches a service" soon says '"host":"echo-' kubectl exec deploy/client -- /testapp get "http://$service/"
   check "a pod reaches itself by its service" says '"host":"echo-' kubectl exec deploy/echo -- /testapp get "http://$service/"
   check "the node reaches a service" says '"host":"echo-' node "$NODE" exec curl -sf --max-time 5 "http://$service/"
+  check "no way leads out of the node" shut_in "$NODE"
   check "so does a program of the host in the node's network" says '"host":"echo-' node "$NODE" network curl -sf --max-time 5 "http://$service/"
   check "DNS resolves a service" says "^$service\$" kubectl exec deploy/client -- /testapp resolve echo.smoke.svc.cluster.local
   check "DNS resolves a short name" says '"host":"echo-' kubectl exec deploy/client -- /testapp get http://echo/
@@ -224,18 +188,31 @@ helm_chart() {
   check "helm uninstall" helm uninstall release
 }
 
-joined_node() { # NAME
-  local name=$1 address
-  check "$name: a pod" apply "$(deployment "on-$name" Never "$name")"
-  check "$name: rolled out" kubectl rollout status "deploy/on-$name" --timeout=60s
+second_node() {
+  local address
+  check "a second node joins" "$HERE/up.sh" --join "$second" "$STATE"
+  check "twice is as once" "$HERE/up.sh" --join "$second" "$STATE"
+  check "a deployment on it" apply "$(deployment far Never "$second")"
+  check "far rolled out" kubectl rollout status deploy/far --timeout=60s
   address=$(kubectl get pod -l app=echo -o jsonpath='{.items[0].status.podIP}')
-  check "$name: its pod reaches a pod of the first node" says '"host":"echo-' kubectl exec "deploy/on-$name" -- /testapp get "http://$address:8080/"
-  check "$name: its pod reaches a service of the first node's pods" soon says '"host":"echo-' kubectl exec "deploy/on-$name" -- /testapp get "http://$service/"
-  check "$name: DNS" says '"host":"echo-' kubectl exec "deploy/on-$name" -- /testapp get http://echo/
-  address=$(kubectl get pod -l "app=on-$name" -o jsonpath='{.items[0].status.podIP}')
-  check "$name: a pod of the first node reaches its pod" says "\"host\":\"on-$name-" kubectl exec deploy/client -- /testapp get "http://$address:8080/"
-  check "$name: logs" says 'testapp up' kubectl logs "deploy/on-$name"
-  check "$name: kubelet killed and back" comes_back "$name" kubelet
+  check "its pod reaches a pod of the first node" says '"host":"echo-' kubectl exec deploy/far -- /testapp get "http://$address:8080/"
+  check "its pod reaches a service of the first node's pods" soon says '"host":"echo-' kubectl exec deploy/far -- /testapp get "http://$service/"
+  check "its pod resolves names" says '"host":"echo-' kubectl exec deploy/far -- /testapp get http://echo/
+  address=$(kubectl get pod -l app=far -o jsonpath='{.items[0].status.podIP}')
+  check "a pod of the first node reaches its pod" says '"host":"far-' kubectl exec deploy/client -- /testapp get "http://$address:8080/"
+  check "logs of its pod" says 'testapp up' kubectl logs deploy/far
+  check "its kubelet killed and back" comes_back "$second" kubelet
+  check "no way leads out of it" shut_in "$second"
+  kubectl patch deploy/far --patch '{"spec":{"template":{"spec":{"nodeSelector":null}}}}' >/dev/null
+  check "it is drained" kubectl drain "$second" --ignore-daemonsets --timeout=60s
+  check "its pods are elsewhere" kubectl rollout status deploy/far --timeout=60s
+  check "it leaves" "$HERE/down.sh" --node "$second" "$STATE"
+  check "nothing of it is left" no_trace "$second"
+}
+
+no_trace() { # NODE
+  not grep -qw "$1" <(ip netns list) && not compgen -G "/sys/fs/cgroup/*/$1" && not kubectl get node "$1" &&
+    not pgrep -f "node-init.sh $STATE/nodes/$1"
 }
 
 comes_back() { # NODE PART
@@ -264,21 +241,15 @@ shut_in() { # NODE: no route leads elsewhere, and no link is there but those tha
     not grep -vE '^[0-9]+: (lo|pl[0-9]+|pl[0-9]+@if[0-9]+|cni0|veth[0-9a-f]+@if[0-9]+):' "$work/links"
 }
 
-clean_up
-mkdir -p "$work"
-cp "$STATE/admin.kubeconfig" "$KUBECONFIG"
-trap clean_up EXIT
+clean_up # after one that was killed
+trap 'clean_up; rm -rf "$work"' EXIT
 kubectl create namespace smoke >/dev/null
 kubectl config set-context --current --namespace=smoke >/dev/null
 pods_and_services
 daily_commands
 custom_resources
 helm_chart
-for folder in $(node_folders); do
-  [[ ${folder##*/} == "$NODE" ]] || joined_node "${folder##*/}"
-done
+second_node
 rights # the namespace is a restricted one from here on
 faults
-for folder in $(node_folders); do check "${folder##*/}: no way leads out" shut_in "${folder##*/}"; done
-echo "$passed passed, $failed failed"
-((failed == 0))
+summary

@@ -26,7 +26,8 @@ std::optional<Connection> connect(Context& context) {
     fail(context, address.error());
     return std::nullopt;
   }
-  auto transport = kube::makeTransport({.baseUrl = address->server, .bearerToken = address->token});
+  auto transport =
+      kube::makeTransport({.baseUrl = address->server, .credentials = kube::fixedCredentials({.bearerToken = address->token})});
   if (!transport) {
     fail(context, transport.error());
     return std::nullopt;

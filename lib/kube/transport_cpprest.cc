@@ -457,14 +457,6 @@ class CpprestTransport final : public Transport {
 
 }  // namespace
 
-std::string HttpResponse::header(std::string_view name) const {
-  const auto lower = [](unsigned char c) { return std::tolower(c); };
-  for (const auto& [key, value] : headers) {
-    if (std::ranges::equal(key, name, {}, lower, lower)) return value;
-  }
-  return "";
-}
-
 std::expected<std::unique_ptr<Transport>, Error> makeTransport(const TransportOptions& options) {
   initializePoolOnce();
   const auto unusable = [&](const std::string& why) {

@@ -14,10 +14,10 @@ PROGRAMS := pilotlight pilotlight-shim pilotlight-native-host
 EXAMPLES := $(patsubst examples/%/Makefile,%,$(wildcard examples/*/Makefile))
 SOURCES = $(shell find lib operator gateway runtime-shim cli tools tests examples -name '*.h' -o -name '*.hpp' -o -name '*.cc')
 
-.PHONY: help run test lint format format-check asan tsan bench fuzz soak crds examples deps deps-run deps-test deps-bench programs image clean
+.PHONY: help run test lint format format-check asan tsan bench fuzz soak crds examples deps deps-run deps-test deps-bench programs image cluster-chart-test clean
 
 help:  ## list every entry
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-18s %s\n", $$1, $$2}' Makefile
 
 run: deps-run programs examples  ## install what is missing, build a release, serve examples/ on LISTEN (127.0.0.1:8080); Ctrl-C ends it
 	@exec $(RELEASE)/bin/pilotlight local -f examples/ --listen $(LISTEN)
@@ -70,6 +70,7 @@ crds: deps-run  ## regenerate crds/ and docs/reference.md from lib/api
 	@test -f $(RELEASE)/build.ninja || cmake --preset release -DPILOTLIGHT_TESTS=OFF
 	cmake --build $(RELEASE) -j $(JOBS) --target crdgen
 	$(RELEASE)/bin/crdgen .
+	cp crds/*.yaml charts/pilotlight/files/crds/
 
 examples:  ## build the examples that need it
 	@for example in $(EXAMPLES); do $(MAKE) --no-print-directory -C examples/$$example; done
@@ -90,8 +91,12 @@ programs: deps-run
 	@test -f $(RELEASE)/build.ninja || cmake --preset release -DPILOTLIGHT_TESTS=OFF
 	cmake --build $(RELEASE) -j $(JOBS) --target $(PROGRAMS)
 
-image:  ## build the images pilotlight and pilotlight/shim (docker or buildah)
+image:  ## build the images of operator, gateway, command line, shim, and bases for functions (docker or buildah)
 	tools/image.sh
+
+cluster-chart-test:  ## check the Helm chart against a real API server, started for it
+	@tools/deps.sh cluster
+	tests/cluster/chart_test.sh
 
 clean:  ## remove what was built
 	rm -rf build

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that are missing for the named groups: run, test, bench, cluster. Says nothing when all are there.
+# Installs the Debian packages that are missing for the named groups: run, test, bench, cluster, images. Says nothing when all are there.
 set -euo pipefail
 
 run=(clang-19 lld-19 cmake ninja-build ccache g++ make python3 curl ca-certificates
@@ -12,6 +12,9 @@ bench=(nginx haproxy valgrind util-linux)
 cluster=(containerd runc containernetworking-plugins iptables nftables iproute2 socat openssl curl procps hostname util-linux
          gcc libc6-dev python3 shellcheck)
 
+# Images without a daemon and, with tools/image-base.sh, without a registry. python3 is what base-python is made of.
+images=(buildah mmdebstrap ca-certificates python3)
+
 wanted=()
 for group in "$@"; do
   case $group in
@@ -19,7 +22,8 @@ for group in "$@"; do
     test) wanted+=("${test[@]}") ;;
     bench) wanted+=("${bench[@]}") ;;
     cluster) wanted+=("${cluster[@]}") ;;
-    *) echo "deps.sh: unknown group '$group'; allowed: run, test, bench, cluster" >&2; exit 2 ;;
+    images) wanted+=("${images[@]}") ;;
+    *) echo "deps.sh: unknown group '$group'; allowed: run, test, bench, cluster, images" >&2; exit 2 ;;
   esac
 done
 

@@ -80,12 +80,12 @@ kube::Result<void> ApiClient::remove(const kube::Resource& resource, const kube:
 }
 
 kube::Result<void> ApiClient::scale(const kube::Resource& resource, const kube::Key& key, int replicas) {
-  // The scale subresource takes no negative number: -1, "automatic", is written into the spec.
+  // The scale subresource cannot take the number away again.
   const char* subresource = replicas < 0 ? "" : "/scale";
   kube::HttpRequest request{.method = "PATCH",
                             .target = fmt::format("{}{}?fieldManager={}", kube::apiPath(resource, key), subresource, kFieldManager)};
   request.contentType = "application/merge-patch+json";
-  request.body = Json{{"spec", {{"replicas", replicas}}}}.dump();
+  request.body = Json{{"spec", {{"replicas", replicas < 0 ? Json() : Json(replicas)}}}}.dump();
   const auto done = call(std::move(request));
   if (!done) return std::unexpected(done.error());
   return {};

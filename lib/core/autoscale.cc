@@ -36,9 +36,7 @@ ReplicaBounds replicaBounds(const api::FunctionSpec& spec, bool initialScaleReac
   ReplicaBounds bounds;
   bounds.max = std::max(spec.scale.max, 0);
   bounds.min = std::clamp(initialScaleReached ? spec.scale.min : std::max(spec.scale.min, spec.scale.initial), 0, bounds.max);
-  if (spec.replicas >= 0) {
-    bounds.pinned = spec.replicas;
-  }
+  bounds.pinned = spec.replicas;
   return bounds;
 }
 

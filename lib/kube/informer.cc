@@ -6,6 +6,8 @@
 #include <set>
 #include <variant>
 
+#include "kube/reduce.h"
+
 namespace pilotlight::kube {
 
 namespace {
@@ -19,9 +21,15 @@ struct Watching {
 };
 struct BackingOff {
   std::variant<Listing, Watching> next;
+  std::chrono::milliseconds atLeast{0};  ///< what the server asked for
 };
 struct Stopped {};
 using State = std::variant<Listing, Watching, BackingOff, Stopped>;
+
+/// A server may ask for patience, but not for blindness.
+std::chrono::milliseconds retryAfter(const Error& error) {
+  return std::min<std::chrono::milliseconds>(error.retryAfter.value_or(std::chrono::milliseconds(0)), std::chrono::seconds(30));
+}
 
 }  // namespace
 
@@ -119,8 +127,8 @@ State Informer::Impl::step(const Listing&) {
   std::string resourceVersion;
   do {
     auto list = client.list(resource, page);
-    if (!list) return BackingOff{Listing{}};  // also when a page has expired: begin again
-    std::ranges::move(list->items, std::back_inserter(objects));
+    if (!list) return BackingOff{Listing{}, retryAfter(list.error())};  // also when a page has expired: begin again
+    for (const Object& object : list->items) objects.push_back(reduced(object, options.keep));
     resourceVersion = list->resourceVersion;
     page.continue_ = list->continue_;
     if (isStopping()) return Stopped{};
@@ -162,6 +170,7 @@ State Informer::Impl::follow(WatchStream& watch, std::string resourceVersion) {
 }
 
 State Informer::Impl::afterWatchError(const Error& error, std::string resourceVersion) {
+  const auto atLeast = retryAfter(error);
   switch (error.code) {
     case ErrorCode::timeout:
       return Watching{std::move(resourceVersion)};  // orderly
@@ -170,16 +179,16 @@ State Informer::Impl::afterWatchError(const Error& error, std::string resourceVe
     case ErrorCode::unavailable:
     case ErrorCode::tooManyRequests:
     case ErrorCode::cancelled:
-      return BackingOff{Watching{std::move(resourceVersion)}};
+      return BackingOff{Watching{std::move(resourceVersion)}, atLeast};
     default:
-      return BackingOff{Listing{}};
+      return BackingOff{Listing{}, atLeast};
   }
 }
 
 State Informer::Impl::step(BackingOff& backingOff) {
   backoff = backoff.count() == 0 ? options.backoffMin : std::min(backoff * 2, options.backoffMax);
   std::unique_lock lock(mutex);
-  changed.wait_for(lock, backoff, [this] { return stopping; });
+  changed.wait_for(lock, std::max(backoff, backingOff.atLeast), [this] { return stopping; });
   return std::visit([](auto& next) { return State(std::move(next)); }, backingOff.next);
 }
 
@@ -188,7 +197,7 @@ std::string Informer::Impl::handle(const WatchEvent& event) {
   switch (event.type) {
     case WatchEvent::Type::added:
     case WatchEvent::Type::modified:
-      put(event.object);
+      put(reduced(event.object, options.keep));
       break;
     case WatchEvent::Type::deleted:
       erase(event.object);

@@ -337,7 +337,7 @@ TEST(Plan, PinnedToZeroHasNoBackendSoThatNothingWakesIt) {
   EXPECT_THAT(world.pass().route.spec.backends, IsEmpty());
   world.settle();
   EXPECT_EQ(world.deployment(1)->replicas, 0);
-  world.observed.function.spec.replicas = -1;
+  world.observed.function.spec.replicas.reset();
   ++world.observed.function.metadata.generation;
   EXPECT_EQ(world.pass().route.spec.backends.size(), 1U);
 }

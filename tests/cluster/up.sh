@@ -167,10 +167,15 @@ free_index() {
 
 # ---------------------------------------------------------------- the commands
 
+valid_name() { # of a host, a namespace, a cgroup
+  [[ $1 =~ ^[a-z0-9]([a-z0-9-]{0,48}[a-z0-9])?$ ]] || die "'$1' is no name for a node: up to 50 of a-z, 0-9 and -"
+}
+
 up() {
   if node_lives "$STATE/nodes/$NODE"; then
     await "$STATE/nodes/$NODE" "node $NODE Ready" kubectl wait --for=condition=Ready "node/$NODE" --timeout=5s
   else
+    valid_name "$NODE"
     [[ ! -e $STATE/env ]] || "$HERE/down.sh" "$STATE" # what is left of one that was killed
     [[ -z $(ss -Hltn "sport = :$PORT") ]] || die "port $PORT is taken: set PORT"
     ! ip netns list | grep -qw "$NODE" || die "there is a network namespace $NODE: set NODE, or down.sh the state it belongs to"
@@ -187,7 +192,7 @@ up() {
 
 join() { # NAME
   node_lives "$STATE/nodes/$NODE" || die "no cluster: up.sh $STATE first"
-  [[ $1 =~ ^[a-z0-9]([a-z0-9-]{0,13}[a-z0-9])?$ ]] || die "'$1' is no name for a node: up to 15 of a-z, 0-9 and -"
+  valid_name "$1"
   if node_lives "$STATE/nodes/$1"; then
     await "$STATE/nodes/$1" "node $1 Ready" kubectl wait --for=condition=Ready "node/$1" --timeout=5s
   else

@@ -38,12 +38,6 @@ cluster_keys() {
   kubeconfig "$STATE/admin.kubeconfig" "https://127.0.0.1:$PORT" "$(by_certificate admin)"
 }
 
-save_machine() { # what down.sh puts back
-  local name
-  [[ -e /run/netns ]] || touch "$STATE/no-netns" # `ip netns` makes it, and a mount on it
-  for name in "${SYSCTLS[@]}"; do echo "$name $(<"/proc/sys/$name")"; done >"$STATE/sysctls"
-}
-
 api_on_host() { # node's unix socket on the host's 127.0.0.1; relative, because a socket's path has 107 characters at most
   (cd "$1/run" && exec setsid socat TCP-LISTEN:"$PORT",bind=127.0.0.1,fork,reuseaddr UNIX-CONNECT:api.sock) \
     </dev/null >>"$1/log/host-port.log" 2>&1 &

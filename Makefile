@@ -14,10 +14,8 @@ PROGRAMS := pilotlight pilotlight-shim pilotlight-native-host
 EXAMPLES := $(patsubst examples/%/Makefile,%,$(wildcard examples/*/Makefile))
 SOURCES = $(shell find lib operator gateway runtime-shim cli tools tests examples -name '*.h' -o -name '*.hpp' -o -name '*.cc')
 
-.PHONY: help run test lint format format-check asan tsan bench fuzz soak crds examples deps deps-run deps-test deps-bench programs image cluster-chart-test clean
-
-help:  ## list every entry
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-18s %s\n", $$1, $$2}' Makefile
+.PHONY: help run test lint format format-check asan tsan bench fuzz soak crds examples deps deps-run deps-test deps-bench deps-cluster \
+  cluster-build cluster-up cluster-down cluster-smoke cluster-chart-test programs image clean
 
 run: deps-run programs examples  ## install what is missing, build a release, serve examples/ on LISTEN (127.0.0.1:8080); Ctrl-C ends it
 	@exec $(RELEASE)/bin/pilotlight local -f examples/ --listen $(LISTEN)
@@ -66,6 +64,22 @@ soak: deps-test  ## mixed load with dying replicas for SOAK_SECONDS (3600), unde
 	cmake --build build/debug -j $(JOBS) --target $(PROGRAMS) pilotlight_test_recorder
 	python3 tests/soak/soak.py --bin build/debug/bin --recorder build/debug/tests/support/librecorder.so --seconds $(SOAK_SECONDS)
 
+cluster-build: deps-cluster  ## build the Kubernetes of tests/cluster, if it is not cached (8 minutes)
+	tests/cluster/build.sh
+
+cluster-up: cluster-build  ## start a Kubernetes of one node on this machine (as root); prints its KUBECONFIG
+	tests/cluster/up.sh
+
+cluster-down:  ## end it, with all that was in it
+	tests/cluster/down.sh
+
+cluster-smoke: cluster-up  ## check that Kubernetes, and the API server that tests start for themselves
+	tests/cluster/api-smoke.sh
+	tests/cluster/smoke.sh
+
+cluster-chart-test: cluster-build  ## check the Helm chart against a real API server, started for it
+	tests/cluster/chart_test.sh
+
 crds: deps-run  ## regenerate crds/ and docs/reference.md from lib/api
 	@test -f $(RELEASE)/build.ninja || cmake --preset release -DPILOTLIGHT_TESTS=OFF
 	cmake --build $(RELEASE) -j $(JOBS) --target crdgen
@@ -75,7 +89,7 @@ crds: deps-run  ## regenerate crds/ and docs/reference.md from lib/api
 examples:  ## build the examples that need it
 	@for example in $(EXAMPLES); do $(MAKE) --no-print-directory -C examples/$$example; done
 
-deps: deps-run deps-test deps-bench  ## install all packages of all entries (apt; sudo when not root)
+deps: deps-run deps-test deps-bench deps-cluster  ## install all packages of all entries (apt; sudo when not root)
 
 deps-run:
 	@tools/deps.sh run
@@ -86,6 +100,9 @@ deps-test:
 deps-bench:
 	@tools/deps.sh run bench
 
+deps-cluster:
+	@tools/deps.sh cluster
+
 # A tree that already has its tests configured keeps them: only the programs are built here.
 programs: deps-run
 	@test -f $(RELEASE)/build.ninja || cmake --preset release -DPILOTLIGHT_TESTS=OFF
@@ -93,10 +110,6 @@ programs: deps-run
 
 image:  ## build the images of operator, gateway, command line, shim, and bases for functions (docker or buildah)
 	tools/image.sh
-
-cluster-chart-test:  ## check the Helm chart against a real API server, started for it
-	@tools/deps.sh cluster
-	tests/cluster/chart_test.sh
 
 clean:  ## remove what was built
 	rm -rf build

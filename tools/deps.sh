@@ -8,9 +8,11 @@ test=(libgtest-dev libgmock-dev clang-format-19 clang-tidy-19 libclang-rt-19-dev
       nginx-light nghttp2-client nghttp2-server libgrpc++-dev protobuf-compiler protobuf-compiler-grpc libprotobuf-dev)
 command -v go >/dev/null || test+=(golang-go)  # for h2spec; any from 1.19 on
 bench=(nginx haproxy valgrind util-linux)
-# A Kubernetes of our own (tests/cluster); beside these it needs Go 1.24 or later, and npm for helm.
-cluster=(containerd runc containernetworking-plugins iptables nftables iproute2 socat openssl curl procps hostname util-linux
-         gcc libc6-dev python3 shellcheck)
+# A Kubernetes of our own (tests/cluster). Beside these it needs Go 1.24 or later, which Debian 12 does not have.
+cluster=(containernetworking-plugins iptables nftables iproute2 socat openssl curl procps hostname util-linux gcc libc6-dev
+         python3 shellcheck)
+command -v containerd >/dev/null && command -v runc >/dev/null || cluster+=(containerd runc)  # Docker's own packages have both
+command -v npm >/dev/null || cluster+=(npm)  # brings helm
 
 # Images without a daemon and, with tools/image-base.sh, without a registry. python3 is what base-python is made of.
 images=(buildah mmdebstrap ca-certificates python3)
@@ -46,9 +48,20 @@ if ((EUID != 0)); then
 fi
 echo "installing: ${missing[*]}"
 log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+# No service of a package starts: what needs one runs its own.
+policy=/usr/sbin/policy-rc.d
+made_policy=
+clean_up() {
+  rm -f "$log"
+  [[ -z $made_policy ]] || "${as_root[@]}" rm -f "$policy"
+}
+trap clean_up EXIT
+if [[ ! -e $policy ]]; then
+  made_policy=yes
+  "${as_root[@]}" install -m 755 /dev/stdin "$policy" <<<$'#!/bin/sh\nexit 101'
+fi
 if ! { "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get update -qq &&
-       "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"; } \
+       "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends --no-remove "${missing[@]}"; } \
      >"$log" 2>&1 </dev/null; then
   cat "$log" >&2
   exit 1

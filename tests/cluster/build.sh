@@ -87,10 +87,12 @@ part() { # PART
     prune "$home"
     exec {lock}>&-
   fi
-  touch "$folder" # its age is what prune goes by
+  touch "$folder" 2>/dev/null || true # its age is what prune goes by; somebody else's cache may be read-only
   echo "$folder"
 }
 
 (($#)) || set -- kubernetes dns images helm
 need go gcc flock
+go=$(cd "$HERE/kubernetes" && go env GOVERSION) # which may be newer than the one installed: Go fetches what a module asks for
+[[ $(printf '%s\n' go1.24 "$go" | sort -V | head -1) == go1.24 ]] || die "needs Go 1.24 or later, this is $go"
 for name; do part "$name"; done

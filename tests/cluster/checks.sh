@@ -37,7 +37,7 @@ refused() { # TEXT CMD...: fails, and says why
   grep -q -- "$text" <<<"$output" || { echo "no '$text' in: $output"; return 1; }
 }
 quietly() { "$@" >/dev/null 2>&1; }
-soon() { within 20 quietly "$@" || "$@"; } # CMD...: within 20 s; the last try tells what is wrong
+soon() { within 60 quietly "$@" || "$@"; } # CMD...: within a minute; the last try tells what is wrong
 
 summary() { # the closing line; fails when a check did
   echo "$passed passed, $failed failed"

@@ -67,18 +67,16 @@ down_one() { # NAME
 }
 
 down_all() {
-  local folder name value pid
+  local folder pid
   pid=$(cat "$STATE/nodes/$NODE/run/host-port.hostpid" 2>/dev/null || true)
   if ours "$pid" "TCP-LISTEN:$PORT,"; then kill -TERM "$pid"; fi
   for folder in $(node_folders); do
     [[ $folder == "$STATE/nodes/$NODE" ]] || node_down "$folder"
   done
   [[ ! -e $STATE/nodes/$NODE ]] || node_down "$STATE/nodes/$NODE"
-  while read -r name value; do echo "$value" >"/proc/sys/$name"; done <"$STATE/sysctls"
-  # Somebody else's namespaces keep the folder.
-  if [[ -e $STATE/no-netns && -z $(ip netns list) ]]; then umount -n /run/netns && rmdir /run/netns; fi
+  restore_machine
   if [[ ${KEEP:-} == log ]]; then
-    rm -rf "${STATE:?}"/{pki,env,sysctls,no-netns,admin.kubeconfig}
+    rm -rf "${STATE:?}"/{pki,env,admin.kubeconfig}
   else
     rm -rf "$STATE"
   fi

@@ -10,7 +10,7 @@ CACHE=${PILOTLIGHT_CACHE:-${HOME:-/root}/.cache/pilotlight}/cluster
 die() { echo "${0##*/}: $*" >&2; exit 1; }
 now_ms() { date +%s%3N; }
 # ours PID TEXT: PID lives, and TEXT stands in its command line (a number may have gone to another process since)
-ours() { [[ -n ${1:-} && -r /proc/$1/cmdline ]] && tr '\0' ' ' <"/proc/$1/cmdline" 2>/dev/null | grep -qF -- "$2"; }
+ours() { [[ -n ${1:-} ]] && { tr '\0' ' ' <"/proc/$1/cmdline" | grep -qF -- "$2"; } 2>/dev/null; }
 # need PROGRAM...: all are there
 need() {
   local program

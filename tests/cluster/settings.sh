@@ -22,6 +22,36 @@ CGROUPS=(cpu cpuacct cpuset memory devices freezer blkio pids systemd unified)
 # What the kubelet changes for the whole machine, whatever namespace it is in.
 SYSCTLS=(vm/overcommit_memory vm/panic_on_oom kernel/panic kernel/panic_on_oops kernel/keys/root_maxkeys kernel/keys/root_maxbytes)
 
+# The machine's settings are saved by the cluster that starts first, and put back by the one that ends last.
+MACHINE=/run/pilotlight-cluster
+
+save_machine() {
+  local name lock
+  exec {lock}</run
+  flock "$lock"
+  if [[ ! -e $MACHINE ]]; then
+    mkdir -p "$MACHINE/clusters"
+    [[ -e /run/netns ]] || touch "$MACHINE/no-netns" # `ip netns` makes it, and a mount on it
+    for name in "${SYSCTLS[@]}"; do echo "$name $(<"/proc/sys/$name")"; done >"$MACHINE/sysctls"
+  fi
+  touch "$MACHINE/clusters/$NODE"
+  exec {lock}<&-
+}
+
+restore_machine() {
+  local name value lock
+  exec {lock}</run
+  flock "$lock"
+  rm -f "$MACHINE/clusters/$NODE"
+  if [[ -e $MACHINE && -z $(ls "$MACHINE/clusters") ]]; then
+    while read -r name value; do echo "$value" >"/proc/sys/$name"; done <"$MACHINE/sysctls"
+    # Somebody else's namespaces keep the folder.
+    if [[ -e $MACHINE/no-netns && -z $(ip netns list) ]]; then umount -n /run/netns && rmdir /run/netns; fi
+    rm -rf "$MACHINE"
+  fi
+  exec {lock}<&-
+}
+
 # A node is a folder, STATE/nodes/NAME; its file index tells its addresses.
 node_folders() { compgen -G "$STATE/nodes/*" | sort || true; }
 node_process() { cat "$1/run/init.hostpid" 2>/dev/null || true; } # FOLDER: process 1 of the node, as the host counts

@@ -38,12 +38,6 @@ cluster_keys() {
   kubeconfig "$STATE/admin.kubeconfig" "https://127.0.0.1:$PORT" "$(by_certificate admin)"
 }
 
-save_machine() { # what down.sh puts back
-  local name
-  [[ -e /run/netns ]] || touch "$STATE/no-netns" # `ip netns` makes it, and a mount on it
-  for name in "${SYSCTLS[@]}"; do echo "$name $(<"/proc/sys/$name")"; done >"$STATE/sysctls"
-}
-
 api_on_host() { # node's unix socket on the host's 127.0.0.1; relative, because a socket's path has 107 characters at most
   (cd "$1/run" && exec setsid socat TCP-LISTEN:"$PORT",bind=127.0.0.1,fork,reuseaddr UNIX-CONNECT:api.sock) \
     </dev/null >>"$1/log/host-port.log" 2>&1 &
@@ -167,10 +161,18 @@ free_index() {
 
 # ---------------------------------------------------------------- the commands
 
+valid_name() { # of a host, a namespace, a cgroup
+  [[ $1 =~ ^[a-z0-9]([a-z0-9-]{0,48}[a-z0-9])?$ ]] || die "'$1' is no name for a node: up to 50 of a-z, 0-9 and -"
+}
+
+node_is_up() { [[ -e $1/run/up ]] && node_lives "$1"; } # FOLDER: an up.sh came to its end
+
 up() {
-  if node_lives "$STATE/nodes/$NODE"; then
-    await "$STATE/nodes/$NODE" "node $NODE Ready" kubectl wait --for=condition=Ready "node/$NODE" --timeout=5s
+  local folder=$STATE/nodes/$NODE
+  if node_is_up "$folder"; then
+    await "$folder" "node $NODE Ready" kubectl wait --for=condition=Ready "node/$NODE" --timeout=5s
   else
+    valid_name "$NODE"
     [[ ! -e $STATE/env ]] || "$HERE/down.sh" "$STATE" # what is left of one that was killed
     [[ -z $(ss -Hltn "sport = :$PORT") ]] || die "port $PORT is taken: set PORT"
     ! ip netns list | grep -qw "$NODE" || die "there is a network namespace $NODE: set NODE, or down.sh the state it belongs to"
@@ -181,19 +183,22 @@ up() {
     node_up "$NODE" 1
     dns
     took "DNS ready"
+    touch "$folder/run/up"
   fi
   echo "export KUBECONFIG=$STATE/admin.kubeconfig"
 }
 
 join() { # NAME
-  node_lives "$STATE/nodes/$NODE" || die "no cluster: up.sh $STATE first"
-  [[ $1 =~ ^[a-z0-9]([a-z0-9-]{0,13}[a-z0-9])?$ ]] || die "'$1' is no name for a node: up to 15 of a-z, 0-9 and -"
-  if node_lives "$STATE/nodes/$1"; then
-    await "$STATE/nodes/$1" "node $1 Ready" kubectl wait --for=condition=Ready "node/$1" --timeout=5s
+  local folder=$STATE/nodes/$1
+  node_is_up "$STATE/nodes/$NODE" || die "no cluster: up.sh $STATE first"
+  valid_name "$1"
+  if node_is_up "$folder"; then
+    await "$folder" "node $1 Ready" kubectl wait --for=condition=Ready "node/$1" --timeout=5s
   else
-    [[ ! -e $STATE/nodes/$1 ]] || "$HERE/down.sh" --node "$1" "$STATE"
+    [[ ! -e $folder ]] || "$HERE/down.sh" --node "$1" "$STATE"
     ! ip netns list | grep -qw "$1" || die "there is a network namespace $1"
     node_up "$1" "$(free_index)"
+    touch "$folder/run/up"
   fi
 }
 

@@ -17,6 +17,9 @@ SOURCES = $(shell find lib operator gateway runtime-shim cli tools tests example
 .PHONY: help run test lint format format-check asan tsan bench fuzz soak crds examples deps deps-run deps-test deps-bench deps-cluster \
   cluster-build cluster-up cluster-down cluster-smoke cluster-chart-test programs image clean
 
+help:  ## list every entry
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-18s %s\n", $$1, $$2}' Makefile
+
 run: deps-run programs examples  ## install what is missing, build a release, serve examples/ on LISTEN (127.0.0.1:8080); Ctrl-C ends it
 	@exec $(RELEASE)/bin/pilotlight local -f examples/ --listen $(LISTEN)
 

@@ -4,7 +4,8 @@
 #       IMAGE: operator, gateway, pilotlight, shim, base-cpp, base-python; default: all
 #       --from-build   packs the programs of BIN_DIR, built here on Debian 12, instead of compiling them again in the image
 #       --archives     also writes each to FOLDER/IMAGE.tar, for `docker load`, `kind load image-archive`, `ctr images import`
-# Settings: IMAGE_PREFIX (docker.io/pilotlight/), IMAGE_TAG (latest). Sizes above the limits below are an error.
+# Settings: IMAGE_PREFIX (docker.io/pilotlight/), IMAGE_TAG (the product's version, which is what
+# the chart asks for). Sizes above the limits below are an error.
 # With buildah, and no registry in reach: tools/image-base.sh first.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -12,7 +13,7 @@ cd "$(dirname "$0")/.."
 all=(operator gateway pilotlight shim base-cpp base-python)
 declare -A limit_kb=([operator]=60000 [gateway]=60000 [shim]=4000)
 prefix=${IMAGE_PREFIX:-docker.io/pilotlight/}
-tag=${IMAGE_TAG:-latest}
+tag=${IMAGE_TAG:-$(sed -n 's/^project(pilotlight VERSION \([^ ]*\).*/\1/p' CMakeLists.txt)}
 from_build='' archives=''
 
 die() { echo "image.sh: $*" >&2; exit 1; }

@@ -96,6 +96,7 @@ accepted_as_written() {
   check "helm lint" helm lint --strict "$chart"
   check "helm lint with every option" helm lint --strict "$chart" --values "$work/all.yaml"
   check "its CRDs are those of crds/" diff -r "$ROOT/crds" "$chart/files/crds"
+  check "its version is the product's" says "^appVersion: $(sed -n 's/^project(pilotlight VERSION \([^ ]*\).*/\1/p' "$ROOT/CMakeLists.txt")\$" helm show chart "$chart"
   check "the API server accepts it" accepted
   check "with every option" accepted --values "$work/all.yaml"
   check "for one namespace" accepted --values "$work/all.yaml" --set watchNamespace=shop

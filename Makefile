@@ -80,8 +80,8 @@ cluster-smoke: cluster-up  ## check that Kubernetes, and the API server that tes
 	tests/cluster/api-smoke.sh
 	tests/cluster/smoke.sh
 
-cluster-chart-test: cluster-build  ## check the Helm chart against a real API server, started for it
-	tests/cluster/chart_test.sh
+cluster-chart-test: cluster-build programs  ## check the Helm chart against a real API server, started for it
+	tests/cluster/chart_test.sh -b $(RELEASE)/bin
 
 crds: deps-run  ## regenerate crds/ and docs/reference.md from lib/api
 	@test -f $(RELEASE)/build.ninja || cmake --preset release -DPILOTLIGHT_TESTS=OFF

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Checks charts/pilotlight against a real API server without nodes: what it makes is accepted, may do what it must and no more, and
-# goes through install, upgrade, rollback and uninstall.   chart_test.sh
+# goes through install, upgrade, rollback and uninstall.   chart_test.sh [-b BIN_DIR]
+# With -b the programs of that folder run too, as the chart would start them, with the rights it gives them.
 set -euo pipefail
 # shellcheck source=lib.sh
 . "$(dirname "$(realpath "$0")")/lib.sh"
@@ -15,7 +16,17 @@ home=pilotlight-system
 operator=system:serviceaccount:$home:pilotlight-operator
 gateway=system:serviceaccount:$home:pilotlight-gateway
 
+bin=''
+if [[ ${1:-} == -b ]]; then
+  bin=$(realpath "${2:?}")
+  [[ -x $bin/pilotlight-operator && -x $bin/pilotlight-gateway ]] || die "no operator or no gateway in $bin"
+fi
+
 clean_up() {
+  local running
+  running=$(jobs -p)
+  # shellcheck disable=SC2086  # one word each
+  [[ -z $running ]] || kill $running 2>/dev/null || true
   "$HERE/api.sh" down "$state"
   rm -rf "$work"
 }
@@ -195,6 +206,56 @@ scale_of_ours() {
   check "administrators scale what they like" kubectl --namespace kube-system scale deployment coredns --replicas=1
 }
 
+# ---------------------------------------------------------------- the programs, with their accounts' tokens
+
+# As a process of this machine: with a port of its own, and a kubeconfig in place of what a pod has mounted.
+start_program() { # COMPONENT POD FLAG...
+  local kubeconfig=$work/$1.kubeconfig arguments
+  sed "s/token: [0-9a-f]*/token: $(kubectl -n "$home" create token "pilotlight-$1")/" "$state/nobody.kubeconfig" >"$kubeconfig"
+  mapfile -t arguments < <(kubectl -n "$home" get deployment "pilotlight-$1" \
+    -o jsonpath='{range .spec.template.spec.containers[0].args[*]}{@}{"\n"}{end}' | grep -v -- '-*listen=')
+  POD_NAME=$2 POD_NAMESPACE=$home "$bin/pilotlight-$1" "${arguments[@]}" "${@:3}" --kubeconfig="$kubeconfig" >"$work/$1.log" 2>&1 &
+}
+
+start_programs() {
+  local pod
+  pod=$(kubectl -n "$home" get pods -l app.kubernetes.io/component=gateway -o jsonpath='{.items[0].metadata.name}')
+  start_program operator operator --listen=127.0.0.1:0
+  start_program gateway "$pod" --listen=127.0.0.1:0 --internal-listen=127.0.0.1:0
+}
+
+logs_say() { grep -q -- "$2" "$work/$1.log" || { tail -n 5 "$work/$1.log"; return 1; } }
+ask_gateway() { # in the background: the request is held, since no pod ever starts here
+  local address
+  address=$(sed -n 's/.*"gateway started".*"listen":"\([^"]*\)".*/\1/p' "$work/gateway.log")
+  curl -s -m 30 -H 'Host: run.shop.localhost' "http://$address/" >/dev/null 2>&1 &
+}
+woken_by_the_gateway() {
+  [[ $(replicas_of shop run-00001) == 1 ]] &&
+    says 'pilotlight-gateway' kubectl -n shop get deployment run-00001 --show-managed-fields -o jsonpath='{.metadata.managedFields[*].manager}'
+}
+all_made() { kubectl -n shop get functionversion/run-00001 functionroute/run service/run serviceaccount/pilotlight-run deployment/run-00001; }
+all_gone() { refused 'not found' kubectl -n shop get functionversion/run-00001 && refused 'not found' kubectl -n shop get deployment run-00001; }
+
+programs_run() {
+  sed 's/name: hello/name: run/; s/replicas: 1/scale: {initial: 0}/' "$HERE/function.yaml" >"$work/run.yaml"
+  start_programs
+  check "the operator starts with the chart's arguments and rights, and leads" soon logs_say operator 'operator started'
+  check "so does a gateway" soon logs_say gateway 'gateway started'
+  check "a Function is applied" kubectl -n shop apply -f "$work/run.yaml"
+  check "the operator makes what it needs" soon all_made
+  check "the gateway acknowledges its route" soon says '"gateways"' kubectl -n shop get functionroute run -o jsonpath='{.status}'
+  check "the Function is ready" kubectl -n shop wait --for=condition=Ready function/run --timeout=20s
+  check "it has an event" soon says 'VersionCreated' kubectl -n shop get events -o jsonpath='{.items[*].reason}'
+  ask_gateway
+  check "the gateway wakes it: the policy lets it" soon woken_by_the_gateway
+  check "what a deleted Function had goes" kubectl -n shop delete function run
+  check "all of it" soon all_gone
+  check "nothing was forbidden" not grep -i forbidden "$work/operator.log" "$work/gateway.log"
+}
+
+# ---------------------------------------------------------------- from install to uninstall
+
 crd_column() { kubectl get crd functions.pilotlight.dev -o jsonpath='{.spec.versions[0].additionalPrinterColumns[*].name}'; }
 
 upgrades() {
@@ -261,6 +322,7 @@ rights
 scale_of_others
 scale_of_ours
 kubectl -n shop scale deployment hello-00001 --replicas=3 >/dev/null
+[[ -z $bin ]] || programs_run
 one_namespace
 helm uninstall small --namespace team >/dev/null
 upgrades

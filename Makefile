@@ -112,6 +112,7 @@ programs: deps-run
 	cmake --build $(RELEASE) -j $(JOBS) --target $(PROGRAMS)
 
 image:  ## build the images of operator, gateway, command line, shim, and bases for functions (docker or buildah)
+	@command -v docker >/dev/null || tools/deps.sh images
 	tools/image.sh
 
 clean:  ## remove what was built

@@ -165,6 +165,13 @@ rights() {
     check "${account##*-} runs nothing in pods" may_not "$account" create pods --subresource=exec --all-namespaces
     check "${account##*-} grants nothing" may_not "$account" create rolebindings --all-namespaces
   done
+  kubectl --namespace shop create rolebinding writer --clusterrole=edit --user=writer >/dev/null
+  kubectl --namespace shop create rolebinding reader --clusterrole=view --user=reader >/dev/null
+  check "who may edit a namespace may make Functions there" soon may writer create functions.pilotlight.dev --namespace shop
+  check "and scale them" may writer patch functions.pilotlight.dev --subresource=scale --namespace shop
+  check "but not their routes" may_not writer patch functionroutes.pilotlight.dev --namespace shop
+  check "who may view it sees them" soon may reader list functions.pilotlight.dev --namespace shop
+  check "and changes none" may_not reader patch functions.pilotlight.dev --namespace shop
   check "the operator renews its Lease" may "$operator" update "leases/pilotlight-operator" --namespace "$home"
   check "it takes no other" may_not "$operator" update "leases/other" --namespace "$home"
   check "nor one elsewhere" may_not "$operator" create leases --namespace kube-system
@@ -190,6 +197,8 @@ scale_of_others() {
     '{"spec":{"replicas":5},"status":{"selector":"pilotlight.dev/function=a,pilotlight.dev/version=1"}}'
   check "labels neither" refused "$only_functions" gateway_patches kube-system coredns \
     '{"metadata":{"labels":{"pilotlight.dev/function":"a","pilotlight.dev/version":"1"}},"spec":{"replicas":5}}'
+  check "a selector can't be changed into one of ours" refused 'immutable' kubectl -n kube-system patch deployment coredns --type=merge \
+    -p '{"spec":{"selector":{"matchLabels":{"pilotlight.dev/function":"a"}},"template":{"metadata":{"labels":{"pilotlight.dev/function":"a"}}}}}'
   check "the Deployment itself is out of reach" refused 'forbidden' kubectl --as="$gateway" -n shop patch deployment hello-00001 -p '{"spec":{"replicas":9}}'
   check "so is another's" refused 'forbidden' kubectl --as="$gateway" -n kube-system delete deployment coredns
 }

@@ -10,11 +10,11 @@ SOAK_SECONDS ?= 3600
 CTEST_ARGS ?=
 
 RELEASE := build/release
-PROGRAMS := pilotlight pilotlight-shim pilotlight-native-host
+PROGRAMS := pilotlight pilotlight-gateway pilotlight-operator pilotlight-shim pilotlight-native-host
 EXAMPLES := $(patsubst examples/%/Makefile,%,$(wildcard examples/*/Makefile))
 SOURCES = $(shell find lib operator gateway runtime-shim cli tools tests examples -name '*.h' -o -name '*.hpp' -o -name '*.cc')
 
-.PHONY: help run test lint format format-check asan tsan bench fuzz soak crds examples deps deps-run deps-test deps-bench programs image clean
+.PHONY: help run test lint format format-check asan tsan bench fuzz soak cluster-programs-test crds examples deps deps-run deps-test deps-bench programs image clean
 
 help:  ## list every entry
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -66,6 +66,9 @@ soak: deps-test  ## mixed load with dying replicas for SOAK_SECONDS (3600), unde
 	cmake --build build/debug -j $(JOBS) --target $(PROGRAMS) pilotlight_test_recorder
 	python3 tests/soak/soak.py --bin build/debug/bin --recorder build/debug/tests/support/librecorder.so --seconds $(SOAK_SECONDS)
 
+cluster-programs-test: deps-cluster programs  ## operator and gateway against a real API server, without a node
+	tests/cluster/programs_test.sh -b $(RELEASE)/bin
+
 crds: deps-run  ## regenerate crds/ and docs/reference.md from lib/api
 	@test -f $(RELEASE)/build.ninja || cmake --preset release -DPILOTLIGHT_TESTS=OFF
 	cmake --build $(RELEASE) -j $(JOBS) --target crdgen
@@ -81,6 +84,9 @@ deps-run:
 
 deps-test:
 	@tools/deps.sh run test
+
+deps-cluster:
+	@tools/deps.sh run cluster
 
 deps-bench:
 	@tools/deps.sh run bench

@@ -25,7 +25,7 @@ struct OperatorOptions {
   std::string gateways;              ///< "ip:port,…" internal listeners, given to shims for call-home
   std::string gatewayService = "pilotlight-gateway.pilotlight-system.svc.cluster.local";  ///< target of the ExternalName Services
   std::string shimImage = "pilotlight/shim";                                              ///< for the copying init container
-  int workers = 4;                                                                        ///< Functions reconciled at once
+  int workers = 1;                                                                        ///< Functions reconciled at once
   std::chrono::milliseconds autoscaleTick{std::chrono::milliseconds(500)};
   std::chrono::milliseconds stableWindow{std::chrono::seconds(60)};
   std::chrono::milliseconds panicWindow{std::chrono::seconds(6)};

@@ -47,6 +47,7 @@ struct LoadSample {
   int queued = 0;
   std::int64_t concurrencyMillis = 0;  ///< see FunctionLoad; a fall (a gateway began anew) starts the history over
   SteadyTime lastActive{};             ///< epoch: never
+  bool partial = false;                ///< there may be more load than this: the count may rise, and nothing else
 };
 
 struct ReplicaCounts {

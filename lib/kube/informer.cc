@@ -4,6 +4,7 @@
 #include <atomic>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <utility>
 #include <variant>
 
 #include "kube/reduce.h"
@@ -46,7 +47,7 @@ struct Informer::Impl {
   State follow(WatchStream& stream, std::string resourceVersion);
   State afterWatchError(const Error& error, std::string resourceVersion);
   std::string handle(const WatchEvent& event);
-  void replace(const std::vector<Object>& objects);
+  void replace(std::vector<Object> objects);
   void put(const Object& object);
   void erase(const Object& last);
   void tell(const Object& before, const Object& after) const;
@@ -134,7 +135,7 @@ State Informer::Impl::step(const Listing&) {
     if (isStopping()) return Stopped{};
   } while (!page.continue_.empty());
 
-  replace(objects);
+  replace(std::move(objects));
   lists.fetch_add(1);
   {
     std::lock_guard lock(mutex);
@@ -208,17 +209,17 @@ std::string Informer::Impl::handle(const WatchEvent& event) {
   return event.object.resourceVersion();
 }
 
-void Informer::Impl::replace(const std::vector<Object>& objects) {
+void Informer::Impl::replace(std::vector<Object> objects) {
   std::set<Key> present;
   for (const Object& object : objects) present.insert(object.key());
   for (const Object& object : store.list()) {
     if (!present.contains(object.key())) erase(object);
   }
-  for (const Object& object : objects) put(object);
+  for (Object& object : objects) put(std::exchange(object, Object()));
 }
 
 void Informer::Impl::put(const Object& object) {
-  const Object before = store.put(object);
+  const Object before = store.put(options.storeIdentity ? reduced(object, {"/kind"}) : object);
   if (!before || before.resourceVersion() != object.resourceVersion()) tell(before, object);
 }
 

@@ -52,6 +52,8 @@ struct InformerOptions {
   /// What is kept of each object beside its identity, as in reduce.h; empty: everything. Keep the labels and annotations
   /// that are asked for. Handlers and the store see what is kept.
   std::vector<std::string> keep{};
+  /// The store keeps the identity alone: for handlers that make something of their own of what they are told.
+  bool storeIdentity = false;
   int pageSize = 500;  ///< of the list: what is parsed at once
   std::chrono::milliseconds watchTimeout{std::chrono::seconds(290)};
   std::chrono::milliseconds idleMargin{std::chrono::seconds(30)};  ///< a watch silent for watchTimeout + this is dead

@@ -10,14 +10,15 @@ SOAK_SECONDS ?= 3600
 CTEST_ARGS ?=
 
 RELEASE := build/release
-PROGRAMS := pilotlight pilotlight-shim pilotlight-native-host
+PROGRAMS := pilotlight pilotlight-gateway pilotlight-operator pilotlight-shim pilotlight-native-host
 EXAMPLES := $(patsubst examples/%/Makefile,%,$(wildcard examples/*/Makefile))
 SOURCES = $(shell find lib operator gateway runtime-shim cli tools tests examples -name '*.h' -o -name '*.hpp' -o -name '*.cc')
 
-.PHONY: help run test lint format format-check asan tsan bench fuzz soak crds examples deps deps-run deps-test deps-bench programs image clean
+.PHONY: help run test lint format format-check asan tsan bench fuzz soak crds examples deps deps-run deps-test deps-bench deps-cluster \
+  cluster-build cluster-up cluster-down cluster-smoke cluster-chart-test cluster-programs-test programs image clean
 
 help:  ## list every entry
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-18s %s\n", $$1, $$2}' Makefile
 
 run: deps-run programs examples  ## install what is missing, build a release, serve examples/ on LISTEN (127.0.0.1:8080); Ctrl-C ends it
 	@exec $(RELEASE)/bin/pilotlight local -f examples/ --listen $(LISTEN)
@@ -66,15 +67,35 @@ soak: deps-test  ## mixed load with dying replicas for SOAK_SECONDS (3600), unde
 	cmake --build build/debug -j $(JOBS) --target $(PROGRAMS) pilotlight_test_recorder
 	python3 tests/soak/soak.py --bin build/debug/bin --recorder build/debug/tests/support/librecorder.so --seconds $(SOAK_SECONDS)
 
+cluster-build: deps-cluster  ## build the Kubernetes of tests/cluster, if it is not cached (8 minutes)
+	tests/cluster/build.sh
+
+cluster-up: cluster-build  ## start a Kubernetes of one node on this machine (as root); prints its KUBECONFIG
+	tests/cluster/up.sh
+
+cluster-down:  ## end it, with all that was in it
+	tests/cluster/down.sh
+
+cluster-smoke: cluster-up  ## check that Kubernetes, and the API server that tests start for themselves
+	tests/cluster/api-smoke.sh
+	tests/cluster/smoke.sh
+
+cluster-chart-test: cluster-build programs  ## check the Helm chart against a real API server, started for it
+	tests/cluster/chart_test.sh -b $(RELEASE)/bin
+
+cluster-programs-test: deps-cluster programs  ## operator and gateway against a real API server, without a node
+	tests/cluster/programs_test.sh -b $(RELEASE)/bin
+
 crds: deps-run  ## regenerate crds/, docs/reference.md and docs/settings.md
 	@test -f $(RELEASE)/build.ninja || cmake --preset release -DPILOTLIGHT_TESTS=OFF
 	cmake --build $(RELEASE) -j $(JOBS) --target crdgen
 	$(RELEASE)/bin/crdgen .
+	cp crds/*.yaml charts/pilotlight/files/crds/
 
 examples:  ## build the examples that need it
 	@for example in $(EXAMPLES); do $(MAKE) --no-print-directory -C examples/$$example; done
 
-deps: deps-run deps-test deps-bench  ## install all packages of all entries (apt; sudo when not root)
+deps: deps-run deps-test deps-bench deps-cluster  ## install all packages of all entries (apt; sudo when not root)
 
 deps-run:
 	@tools/deps.sh run
@@ -85,12 +106,16 @@ deps-test:
 deps-bench:
 	@tools/deps.sh run bench
 
+deps-cluster:
+	@tools/deps.sh cluster
+
 # A tree that already has its tests configured keeps them: only the programs are built here.
 programs: deps-run
 	@test -f $(RELEASE)/build.ninja || cmake --preset release -DPILOTLIGHT_TESTS=OFF
 	cmake --build $(RELEASE) -j $(JOBS) --target $(PROGRAMS)
 
-image:  ## build the images pilotlight and pilotlight/shim (docker or buildah)
+image:  ## build the images of operator, gateway, command line, shim, and bases for functions (docker or buildah)
+	@command -v docker >/dev/null || tools/deps.sh images
 	tools/image.sh
 
 clean:  ## remove what was built

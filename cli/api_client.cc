@@ -4,7 +4,8 @@
 
 #include <nlohmann/json.hpp>
 
-#include "cli/status.h"
+#include "kube/rest_path.h"
+#include "kube/status.h"
 
 namespace pilotlight::cli {
 
@@ -21,30 +22,12 @@ constexpr std::chrono::hours kStreamIdle{24};
 
 }  // namespace
 
-std::string percentEncode(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    const bool plain =
-        (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' || c == '~';
-    out += plain ? std::string(1, c) : fmt::format("%{:02X}", static_cast<unsigned char>(c));
-  }
-  return out;
-}
-
-std::string apiPath(const kube::Resource& resource, const kube::Key& key) {
-  std::string path = resource.group.empty() ? "/api/" + resource.version : fmt::format("/apis/{}/{}", resource.group, resource.version);
-  if (!key.namespace_.empty()) path += "/namespaces/" + percentEncode(key.namespace_);
-  path += "/" + resource.plural;
-  if (!key.name.empty()) path += "/" + percentEncode(key.name);
-  return path;
-}
-
 kube::Result<Json> ApiClient::call(kube::HttpRequest request) {
   request.headers.emplace_back("Accept", "application/json");
   request.headers.emplace_back("User-Agent", kFieldManager);
   const auto response = transport_.send(request);
   if (!response) return std::unexpected(response.error());
-  if (response->status >= 400) return std::unexpected(fromStatus(response->status, response->body));
+  if (response->status >= 400) return std::unexpected(kube::fromStatus(response->status, response->body));
   auto json = Json::parse(response->body, nullptr, false);
   if (json.is_discarded())
     return std::unexpected(Error{ErrorCode::unavailable, fmt::format("{} {}: the answer is not JSON", request.method, request.target)});
@@ -52,7 +35,7 @@ kube::Result<Json> ApiClient::call(kube::HttpRequest request) {
 }
 
 kube::Result<kube::Object> ApiClient::get(const kube::Resource& resource, const kube::Key& key) {
-  auto json = call({.target = apiPath(resource, key)});
+  auto json = call({.target = kube::apiPath(resource, key)});
   if (!json) return std::unexpected(json.error());
   return kube::Object(std::move(*json));
 }
@@ -61,9 +44,9 @@ kube::Result<kube::ObjectList> ApiClient::list(const kube::Resource& resource, c
                                                const std::string& labelSelector) {
   kube::ObjectList result;
   do {
-    std::string target = fmt::format("{}?limit={}", apiPath(resource, {namespace_, ""}), kPageSize);
-    if (!labelSelector.empty()) target += "&labelSelector=" + percentEncode(labelSelector);
-    if (!result.continue_.empty()) target += "&continue=" + percentEncode(result.continue_);
+    std::string target = fmt::format("{}?limit={}", kube::apiPath(resource, {namespace_, ""}), kPageSize);
+    if (!labelSelector.empty()) target += "&labelSelector=" + kube::percentEncode(labelSelector);
+    if (!result.continue_.empty()) target += "&continue=" + kube::percentEncode(result.continue_);
     auto page = call({.target = target});
     if (!page) return std::unexpected(page.error());
     const kube::Object list(std::move(*page));
@@ -80,8 +63,8 @@ kube::Result<Applied> ApiClient::apply(const kube::Resource& resource, const Jso
   const kube::Object wanted(object);
   const auto before = get(resource, wanted.key());
   if (!before && before.error().code != ErrorCode::notFound) return std::unexpected(before.error());
-  kube::HttpRequest request{.method = "PATCH",
-                            .target = fmt::format("{}?fieldManager={}&force={}", apiPath(resource, wanted.key()), kFieldManager, force)};
+  kube::HttpRequest request{
+      .method = "PATCH", .target = fmt::format("{}?fieldManager={}&force={}", kube::apiPath(resource, wanted.key()), kFieldManager, force)};
   request.contentType = "application/apply-patch+yaml";
   request.body = object.dump();
   auto after = call(std::move(request));
@@ -91,18 +74,18 @@ kube::Result<Applied> ApiClient::apply(const kube::Resource& resource, const Jso
 }
 
 kube::Result<void> ApiClient::remove(const kube::Resource& resource, const kube::Key& key) {
-  const auto done = call({.method = "DELETE", .target = apiPath(resource, key)});
+  const auto done = call({.method = "DELETE", .target = kube::apiPath(resource, key)});
   if (!done) return std::unexpected(done.error());
   return {};
 }
 
 kube::Result<void> ApiClient::scale(const kube::Resource& resource, const kube::Key& key, int replicas) {
-  // The scale subresource takes no negative number: -1, "automatic", is written into the spec.
+  // The scale subresource cannot take the number away again.
   const char* subresource = replicas < 0 ? "" : "/scale";
   kube::HttpRequest request{.method = "PATCH",
-                            .target = fmt::format("{}{}?fieldManager={}", apiPath(resource, key), subresource, kFieldManager)};
+                            .target = fmt::format("{}{}?fieldManager={}", kube::apiPath(resource, key), subresource, kFieldManager)};
   request.contentType = "application/merge-patch+json";
-  request.body = Json{{"spec", {{"replicas", replicas}}}}.dump();
+  request.body = Json{{"spec", {{"replicas", replicas < 0 ? Json() : Json(replicas)}}}}.dump();
   const auto done = call(std::move(request));
   if (!done) return std::unexpected(done.error());
   return {};
@@ -118,18 +101,19 @@ kube::Result<std::unique_ptr<kube::BodyStream>> ApiClient::open(const std::strin
     if (!part || !*part || (*part)->empty()) break;
     body += **part;
   }
-  return std::unexpected(fromStatus(response->head.status, body));
+  return std::unexpected(kube::fromStatus(response->head.status, body));
 }
 
 kube::Result<std::unique_ptr<kube::BodyStream>> ApiClient::watch(const kube::Resource& resource, const kube::Key& key,
                                                                  const std::string& resourceVersion) {
-  std::string target = apiPath(resource, {key.namespace_, ""}) + "?watch=true&resourceVersion=" + percentEncode(resourceVersion);
-  if (!key.name.empty()) target += "&fieldSelector=" + percentEncode("metadata.name=" + key.name);
+  std::string target =
+      kube::apiPath(resource, {key.namespace_, ""}) + "?watch=true&resourceVersion=" + kube::percentEncode(resourceVersion);
+  if (!key.name.empty()) target += "&fieldSelector=" + kube::percentEncode("metadata.name=" + key.name);
   return open(target);
 }
 
 kube::Result<std::unique_ptr<kube::BodyStream>> ApiClient::logs(const kube::Key& function, const LogOptions& options) {
-  std::string target = fmt::format("{}/log?follow={}&timestamps={}&prefix={}", apiPath(kube::resources::functions, function),
+  std::string target = fmt::format("{}/log?follow={}&timestamps={}&prefix={}", kube::apiPath(kube::resources::functions, function),
                                    options.follow, options.timestamps, options.prefix);
   if (options.tail >= 0) target += fmt::format("&tailLines={}", options.tail);
   return open(target);

@@ -41,8 +41,4 @@ class ApiClient {
   kube::Transport& transport_;
 };
 
-/// /apis/{group}/{version}/namespaces/{ns}/{plural}/{name}; without a namespace the path of all of them.
-std::string apiPath(const kube::Resource& resource, const kube::Key& key);
-std::string percentEncode(std::string_view text);
-
 }  // namespace pilotlight::cli

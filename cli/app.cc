@@ -98,7 +98,7 @@ void addWriting(CLI::App& app, Commands& c) {
   remove->add_option("-f,--filename", c.remove.files, "YAML files and folders; -: stdin")->allow_extra_args(false);
   remove->add_flag("--ignore-not-found", c.remove.ignoreNotFound, "what is not there is no error");
 
-  auto* scale = add(app, c, "scale", "pin the number of replicas; -1: automatic", [&c] { return cli::scale(c.context, c.scale); });
+  auto* scale = add(app, c, "scale", "pin the number of replicas; -1: automatic again", [&c] { return cli::scale(c.context, c.scale); });
   scale->add_option("target", c.scale.target, "TYPE NAME or TYPE/NAME")->required();
   scale->add_option("--replicas", c.scale.replicas, "how many")->required();
 }

@@ -26,7 +26,7 @@ std::optional<Connection> connect(Context& context) {
     fail(context, address.error());
     return std::nullopt;
   }
-  auto transport = kube::makeTransport({.baseUrl = address->server, .bearerToken = address->token});
+  auto transport = kube::makeTransport(kube::transportOptions(*address));
   if (!transport) {
     fail(context, transport.error());
     return std::nullopt;
@@ -35,7 +35,7 @@ std::optional<Connection> connect(Context& context) {
   connection.transport = std::move(*transport);
   connection.api = std::make_unique<ApiClient>(*connection.transport);
   connection.namespace_ = context.namespace_.empty() ? address->namespace_ : context.namespace_;
-  connection.local = address->local();
+  connection.local = address->context == kLocalContext;
   return connection;
 }
 

@@ -8,7 +8,7 @@
 #include "cli/printers.h"
 #include "cli/table.h"
 #include "cli/target.h"
-#include "cli/yaml.h"
+#include "kube/yaml.h"
 
 namespace pilotlight::cli {
 
@@ -102,7 +102,7 @@ int describe(Context& context, const TargetOptions& options) {
       field(out, "Replicas", fmt::format("{} ready, {} in all", object->intAt("/status/readyReplicas"), object->intAt("/status/replicas")));
     }
     const bool secret = target.resource == kube::resources::secrets;  // its values are nobody's business here
-    if (const Json* spec = object->at("/spec"); spec != nullptr && !secret) out << "Spec:\n" << indented(jsonToYaml(*spec));
+    if (const Json* spec = object->at("/spec"); spec != nullptr && !secret) out << "Spec:\n" << indented(kube::jsonToYaml(*spec));
     conditions(out, *object, now);
     if (target.resource == kube::resources::functions) pods(out, *connection, *object, now);
     events(out, *connection, *object, now);

@@ -9,7 +9,7 @@
 #include "cli/printers.h"
 #include "cli/table.h"
 #include "cli/target.h"
-#include "cli/yaml.h"
+#include "kube/yaml.h"
 
 namespace pilotlight::cli {
 
@@ -59,7 +59,7 @@ void print(Context& context, const Resource& resource, const std::vector<Object>
     Json all = {{"apiVersion", "v1"}, {"kind", "List"}, {"items", Json::array()}};
     for (const auto& object : objects) all["items"].push_back(shown(object));
     const Json& json = single && objects.size() == 1 ? all["items"][0] : all;
-    context.out << (options.output == "json" ? json.dump(4) + "\n" : jsonToYaml(json));
+    context.out << (options.output == "json" ? json.dump(4) + "\n" : kube::jsonToYaml(json));
   } else {
     context.out << makeTable(resource, objects, options, context.now()).toString(header && !options.noHeaders);
   }

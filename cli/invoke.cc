@@ -31,6 +31,9 @@ std::expected<std::string, std::string> readData(Context& context, const std::st
   return std::string(std::istreambuf_iterator<char>(file), {});
 }
 
+/// --timeout is about silence: an answer that goes on may take its time.
+constexpr std::chrono::hours kLongestAnswer{24};
+
 std::expected<kube::HttpRequest, std::string> makeRequest(Context& context, const InvokeOptions& options, const std::string& path) {
   kube::HttpRequest request;
   request.method = !options.method.empty() ? options.method : options.data ? "POST" : "GET";
@@ -38,6 +41,7 @@ std::expected<kube::HttpRequest, std::string> makeRequest(Context& context, cons
       path + (options.path.empty() || options.path.starts_with('/') || options.path.starts_with('?') ? "" : "/") + options.path;
   if (request.target.empty()) request.target = "/";
   request.idleTimeout = std::chrono::seconds(options.timeoutSeconds);
+  request.deadline = kLongestAnswer;
   if (options.data) {
     auto data = readData(context, *options.data);
     if (!data) return std::unexpected(data.error());
@@ -74,7 +78,7 @@ int invoke(Context& context, const InvokeOptions& options) {
   if (!url) return fail(context, fmt::format("function {} has no URL yet: see `pilotlight describe fn {}`", name, name));
   auto request = makeRequest(context, options, url->path);
   if (!request) return fail(context, request.error());
-  auto transport = kube::makeTransport({.baseUrl = url->base, .bearerToken = ""});
+  auto transport = kube::makeTransport({.baseUrl = url->base});
   if (!transport) return fail(context, transport.error());
   const auto response = (*transport)->send(*request);
   if (!response) return fail(context, response.error());

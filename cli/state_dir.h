@@ -3,12 +3,13 @@
 
 #include <expected>
 #include <filesystem>
-#include <functional>
 #include <string>
+
+#include "kube/cluster_config.h"
 
 namespace pilotlight::cli {
 
-using Environment = std::function<std::string(const char* name)>;  ///< "" when unset
+using kube::Environment;
 std::string processEnvironment(const char* name);
 
 /// `flag` if not empty, else $PILOTLIGHT_HOME, $XDG_STATE_HOME/pilotlight, ~/.local/state/pilotlight.

@@ -7,6 +7,7 @@
 #include <condition_variable>
 #include <latch>
 #include <mutex>
+#include <random>
 #include <utility>
 
 #include "gateway/access_log.h"
@@ -19,6 +20,17 @@
 
 namespace pilotlight::gateway {
 
+namespace {
+
+std::string newInstance() {
+  std::random_device random;
+  std::string text;
+  for (int i = 0; i < 4; ++i) text += std::to_string(random()) + (i < 3 ? "-" : "");
+  return text;
+}
+
+}  // namespace
+
 struct Gateway::Impl {
   explicit Impl(kube::Client& client, GatewayOptions o)
       : options(std::move(o)),
@@ -28,14 +40,14 @@ struct Gateway::Impl {
         log(options.writer ? *options.writer : *ownLog),
         memory({options.memoryLimit, options.memoryReserve, options.memoryUsed, [this](bool refusing) { spareMemory(refusing); }}),
         pool(options.pool),
-        registry(client, pool, options.name, {options.pendingReplicas, options.pendingTimeout},
+        registry(client, options.watchNamespace, pool, options.name, {options.pendingReplicas, options.pendingTimeout},
                  {[this](std::shared_ptr<const Snapshot> snapshot) { publish(std::move(snapshot)); },
                   [this](const net::Address& gone) {
                     for (auto& worker : workers) worker->forget(gone);
                   },
                   [this](std::shared_ptr<FunctionEntry> entry) { waker.wake(std::move(entry)); },
                   [this](std::string_view message, const kube::Key& about, const std::string& error) { warn(message, about, error); }}),
-        waker(client, options.wakeRetry,
+        waker(client, options.watchNamespace, options.wakeRetry,
               [this](std::string_view message, const kube::Key& about, const std::string& error) { warn(message, about, error); }),
         shared{options,
                registry,
@@ -44,6 +56,7 @@ struct Gateway::Impl {
                memory,
                [this](const kube::Key& key) { demand(key); },
                [this] { return metrics(); },
+               newInstance(),
                std::to_string(std::chrono::ceil<std::chrono::seconds>(options.retryAfter).count()),
                0} {}
 
@@ -63,6 +76,7 @@ struct Gateway::Impl {
   }
 
   void demand(const kube::Key& key) {
+    for (auto& worker : workers) worker->demand(key);
     std::lock_guard lock(listenersMutex);
     for (const auto& listener : listeners) listener(key.namespace_, key.name);
   }
@@ -80,7 +94,8 @@ struct Gateway::Impl {
   std::string metrics() {
     const auto entries = registry.entries();
     return renderMetrics(entries, {shared.unrouted.load(std::memory_order_relaxed), waker.patches(), log.dropped(),
-                                   static_cast<std::uint64_t>(registry.watchRestarts()), entries.size(), pool.counts(), memory.counts()});
+                                   static_cast<std::uint64_t>(registry.watchRestarts()), entries.size(), pool.counts(), memory.counts(),
+                                   &waker.sent(), &waker.answered()});
   }
 
   const GatewayOptions options;
@@ -93,7 +108,7 @@ struct Gateway::Impl {
   Shared shared;
   std::vector<std::unique_ptr<Worker>> workers;
   net::Address address, internalAddress;
-  bool started = false;
+  bool started = false, drained = false;
   bool toldSparing = false;  // by the memory guard's thread
   std::mutex listenersMutex;
   std::vector<std::function<void(const std::string&, const std::string&)>> listeners;  // guarded by listenersMutex
@@ -124,21 +139,33 @@ std::expected<void, std::string> Gateway::start() {
   return {};
 }
 
-void Gateway::stop(std::chrono::milliseconds grace) {
-  if (!std::exchange(impl_->started, false)) return;
-  std::mutex mutex;
-  std::condition_variable changed;
-  std::size_t busy = impl_->workers.size();
+void Gateway::announceEnd() {
+  impl_->shared.ending = true;
+}
+
+void Gateway::drain(std::chrono::milliseconds grace) {
+  announceEnd();
+  if (!impl_->started || std::exchange(impl_->drained, true)) return;
+  struct State {
+    std::mutex mutex;
+    std::condition_variable changed;
+    std::size_t busy = 0;  // guarded by mutex
+  };
+  const auto state = std::make_shared<State>();  // a worker may be ready later than we wait
+  state->busy = impl_->workers.size();
   for (auto& worker : impl_->workers)
-    worker->drain([&] {
-      std::lock_guard lock(mutex);
-      --busy;
-      changed.notify_all();
+    worker->drain([state] {
+      std::lock_guard lock(state->mutex);
+      --state->busy;
+      state->changed.notify_all();
     });
-  {
-    std::unique_lock lock(mutex);
-    changed.wait_for(lock, grace, [&] { return busy == 0; });
-  }
+  std::unique_lock lock(state->mutex);
+  state->changed.wait_for(lock, grace, [&] { return state->busy == 0; });
+}
+
+void Gateway::stop(std::chrono::milliseconds grace) {
+  drain(grace);
+  if (!std::exchange(impl_->started, false)) return;
   impl_->registry.stop();
   impl_->waker.stop();
   impl_->memory.stop();

@@ -32,9 +32,18 @@ struct ReplicaPauses {
   std::chrono::milliseconds unreachableMost{1600};
 };
 
+/// Of what the gateway tells about loads: see load_feed.h.
+struct LoadFeedOptions {
+  std::chrono::milliseconds period{250};
+  std::chrono::milliseconds heartbeat{std::chrono::seconds(1)};
+  std::size_t listeners = 16;   ///< of each event loop, at once
+  std::size_t lineLoads = 500;  ///< functions in a line, at most
+};
+
 /// Users set what gateway/settings.cc lists.
 struct GatewayOptions {
   std::string name = "gateway";  ///< unique among gateways; acknowledges FunctionRoutes
+  std::string watchNamespace{};  ///< functions of this namespace only; empty: of all
   net::Address listen{"0.0.0.0", 8080};
   net::Address internalListen{"0.0.0.0", 8081};  ///< call-home, /metrics, /healthz
   int loops = 0;                                 ///< event loops; 0: one per core
@@ -58,6 +67,7 @@ struct GatewayOptions {
   std::chrono::milliseconds wakeRetry{std::chrono::milliseconds(500)};  ///< the wake is repeated until a replica registers
   int resends = 2;  ///< of one request, after a replica got it and broke off (`http.retry: idempotent`): a request may be what breaks them
   std::chrono::milliseconds syncTimeout{std::chrono::seconds(10)};
+  LoadFeedOptions loads{};  ///< what the operator hears
   /// Bytes that the process may use; 0: no limit. Not given: 90 % of what its cgroup allows. Near it requests get 503, and no
   /// connection is accepted.
   std::optional<std::uint64_t> memoryLimit{};
@@ -73,7 +83,11 @@ class Gateway final : public core::LoadSource {
 
   /// Listens, and returns once routes and pods are known.
   std::expected<void, std::string> start();
-  /// Stops accepting, lets requests in flight end for at most `grace`, then cuts them.
+  /// /readyz says no from now on; everything else goes on. Before drain(), so that those who send requests learn of it in time.
+  void announceEnd();
+  /// Stops accepting, and lets requests in flight end for at most `grace`: waking functions, too.
+  void drain(std::chrono::milliseconds grace);
+  /// Drains, then cuts what is left.
   void stop(std::chrono::milliseconds grace);
 
   net::Address address() const;

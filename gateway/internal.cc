@@ -60,8 +60,11 @@ class RegisterCall final : public net::ExchangeHandler {
 net::ExchangeHandler* answerInternal(Worker& worker, net::Exchange& exchange) {
   const net::RequestHead& head = exchange.head();
   if (head.path == contract::kRegisterPath && head.method == "POST") return new RegisterCall(worker, exchange);
+  if (head.path == contract::kLoadsPath && head.method == "GET") return worker.loads().open(exchange);
   if (head.path == "/metrics" || head.path == "/_pilotlight/metrics")
     exchange.respond(200, "text/plain; version=0.0.4; charset=utf-8", worker.shared().metrics());
+  else if (head.path.ends_with("/readyz") && worker.shared().ending.load(std::memory_order_relaxed))
+    exchange.respond(503, "text/plain", "ending\n");
   else if (head.path.ends_with("/healthz") || head.path.ends_with("/readyz"))
     exchange.respond(200, "text/plain", "ok\n");
   else

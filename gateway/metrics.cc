@@ -135,6 +135,12 @@ std::string renderMetrics(const std::vector<std::shared_ptr<FunctionEntry>>& ent
   memoryMetrics(text, counts.memory);
   text.single("pilotlight_gateway_functions", "gauge", "Functions known.", counts.functions);
   text.single("pilotlight_gateway_unrouted_total", "counter", "Requests that no function's route took.", counts.unrouted);
+  if (counts.wakeSent != nullptr && counts.wakeAnswered != nullptr) {
+    text.family("pilotlight_gateway_wake_seconds", "histogram",
+                "From a request that found no replica to the write that raises its Deployment, and to the API's answer.");
+    histogram(text, "pilotlight_gateway_wake_seconds", "phase=\"sent\"", *counts.wakeSent);
+    histogram(text, "pilotlight_gateway_wake_seconds", "phase=\"answered\"", *counts.wakeAnswered);
+  }
   text.single("pilotlight_gateway_wake_patches_total", "counter", "Deployments raised from zero.", counts.wakePatches);
   text.single("pilotlight_gateway_access_log_dropped_total", "counter", "Log lines dropped because the writer was behind.",
               counts.accessLogDropped);

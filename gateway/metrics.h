@@ -15,6 +15,7 @@ struct GatewayCounts {
   std::size_t functions = 0;
   Pool::Counts pool = {};
   MemoryGuard::Counts memory = {};
+  const FunctionCounters::Histogram *wakeSent = nullptr, *wakeAnswered = nullptr;
 };
 
 std::string renderMetrics(const std::vector<std::shared_ptr<FunctionEntry>>& entries, const GatewayCounts& counts);

@@ -9,11 +9,23 @@ namespace pilotlight::gateway {
 
 namespace {
 
-constexpr std::chrono::seconds kAcknowledgeRetry{1};
+constexpr int kPage = 100;  // objects parsed at once: a gateway is small
 
-kube::InformerOptions podOptions() {
+kube::InformerOptions podOptions(const std::string& namespace_) {
   kube::InformerOptions options;
+  options.namespace_ = namespace_;
   options.labelSelector = api::kLabelFunction;
+  options.pageSize = kPage;
+  options.keep = {"/metadata/labels", "/status/phase", "/status/podIP", "/status/conditions"};
+  return options;
+}
+
+kube::InformerOptions routeOptions(const std::string& namespace_) {
+  kube::InformerOptions options;
+  options.namespace_ = namespace_;
+  options.keep = {"/spec"};  // the status is for others
+  options.storeIdentity = true;
+  options.pageSize = kPage;
   return options;
 }
 
@@ -53,14 +65,14 @@ std::int64_t versionOf(const kube::Object& pod) {
 
 }  // namespace
 
-Registry::Registry(kube::Client& client, Pool& pool, std::string gatewayName, PendingBounds pending, Hooks hooks)
-    : client_(client),
-      pool_(pool),
-      gatewayName_(std::move(gatewayName)),
+Registry::Registry(kube::Client& client, const std::string& namespace_, Pool& pool, std::string gatewayName, PendingBounds pending,
+                   Hooks hooks)
+    : pool_(pool),
       pendingBounds_(pending),
       hooks_(std::move(hooks)),
-      routes_(client, kube::resources::functionRoutes),
-      pods_(client, kube::resources::pods, podOptions()) {
+      acknowledger_(client, std::move(gatewayName), {}, hooks_.log),
+      routes_(client, kube::resources::functionRoutes, routeOptions(namespace_)),
+      pods_(client, kube::resources::pods, podOptions(namespace_)) {
   routes_.addHandler([this](const kube::Object& before, const kube::Object& after) { onRoute(before, after); });
   pods_.addHandler([this](const kube::Object& before, const kube::Object& after) { onPod(before, after); });
 }
@@ -71,6 +83,7 @@ Registry::~Registry() {
 
 bool Registry::start(std::chrono::milliseconds syncTimeout) {
   thread_ = std::thread([this] { run(); });
+  acknowledger_.start();
   routes_.start();
   pods_.start();
   const auto deadline = Clock::now() + syncTimeout;
@@ -88,6 +101,7 @@ void Registry::stop() {
   }
   wake_.notify_all();
   if (thread_.joinable()) thread_.join();
+  acknowledger_.stop();
 }
 
 std::shared_ptr<FunctionEntry> Registry::entryOf(const kube::Key& key) {
@@ -110,6 +124,12 @@ std::vector<std::shared_ptr<FunctionEntry>> Registry::entries() const {
   return out;
 }
 
+std::shared_ptr<FunctionEntry> Registry::find(const kube::Key& function) const {
+  std::lock_guard lock(mutex_);
+  const auto found = entries_.find(function);
+  return found == entries_.end() ? nullptr : found->second;
+}
+
 // --- routes ---
 
 void Registry::onRoute(const kube::Object& before, const kube::Object& after) {
@@ -128,7 +148,7 @@ void Registry::onRoute(const kube::Object& before, const kube::Object& after) {
   std::shared_ptr<FunctionEntry> entry;
   {
     std::lock_guard lock(mutex_);
-    routeStates_[after.key()] = {shared, 0};
+    routeStates_[after.key()] = {shared, false};
     entry = entryOf(after.key());
     dirty_ = true;
   }
@@ -153,37 +173,13 @@ void Registry::rebuild() {
   snapshot->table = core::RouteTable::build(plain);
   hooks_.publish(std::move(snapshot));
 
+  std::lock_guard lock(mutex_);
   for (const auto& route : routes) {
     const kube::Key key{route->metadata.namespace_, route->metadata.name};
-    {
-      std::lock_guard lock(mutex_);
-      const auto state = routeStates_.find(key);
-      if (stopping_ || state == routeStates_.end() || state->second.route != route ||
-          state->second.acknowledged == route->metadata.generation)
-        continue;
-      state->second.acknowledged = route->metadata.generation;
-    }
-    acknowledge(*route);
-    resumeDue();  // many acknowledgements take long; a replica that is back must not wait for them
+    const auto state = routeStates_.find(key);
+    if (state == routeStates_.end() || state->second.route != route || std::exchange(state->second.acknowledged, true)) continue;
+    acknowledger_.served(key, route->metadata.generation);
   }
-}
-
-void Registry::acknowledge(const api::FunctionRoute& route) {
-  api::FunctionRouteStatus status;
-  status.gateways.push_back({gatewayName_, route.metadata.generation});
-  const kube::Json object{{"apiVersion", api::kApiVersion},
-                          {"kind", "FunctionRoute"},
-                          {"metadata", {{"name", route.metadata.name}, {"namespace", route.metadata.namespace_}}},
-                          {"status", api::writeStatus(status)}};
-  kube::ApplyOptions options;
-  options.fieldManager = std::string(api::kManagerGateway) + "-" + gatewayName_;
-  auto applied = client_.applyStatus(kube::resources::functionRoutes, object, options);
-  if (applied || applied.error().code == kube::ErrorCode::notFound) return;
-  hooks_.log("FunctionRoute not acknowledged; trying again", {route.metadata.namespace_, route.metadata.name}, applied.error().message);
-  std::lock_guard lock(mutex_);
-  if (const auto state = routeStates_.find({route.metadata.namespace_, route.metadata.name}); state != routeStates_.end())
-    state->second.acknowledged = 0;
-  retryAcknowledge_ = Clock::now() + kAcknowledgeRetry;
 }
 
 // --- replicas ---
@@ -269,15 +265,6 @@ void Registry::resumeLater(std::shared_ptr<FunctionEntry> entry, const std::stri
   wake_.notify_all();
 }
 
-void Registry::resumeDue() {
-  std::vector<Resume> due;
-  {
-    std::lock_guard lock(mutex_);
-    due = dueResumes(Clock::now());
-  }
-  for (const Resume& resume : due) resume.entry->resume(resume.uid);
-}
-
 std::vector<Registry::Resume> Registry::dueResumes(Clock::time_point now) {
   std::vector<Resume> due;
   while (!resumes_.empty() && resumes_.begin()->first <= now) {
@@ -293,17 +280,12 @@ void Registry::run() {
   std::unique_lock lock(mutex_);
   while (!stopping_) {
     const auto due = dueResumes(Clock::now());
-    if (Clock::now() >= retryAcknowledge_) {
-      retryAcknowledge_ = Clock::time_point::max();
-      dirty_ = true;
-    }
     const bool build = std::exchange(dirty_, false);
     if (!build && due.empty()) {
-      const auto next = std::min(retryAcknowledge_, resumes_.empty() ? Clock::time_point::max() : resumes_.begin()->first);
-      if (next == Clock::time_point::max())
+      if (resumes_.empty())
         wake_.wait(lock);
       else
-        wake_.wait_until(lock, next);
+        wake_.wait_until(lock, resumes_.begin()->first);
       continue;
     }
     building_ = build;

@@ -1,7 +1,7 @@
 // What the gateway learns from the API and from shims that call home: routes, and replicas.
 //
-// Its thread rebuilds the routes' snapshot when something changed, hands it to the event loops, and acknowledges the
-// FunctionRoutes once every loop has it. Thread-safe.
+// Its thread rebuilds the routes' snapshot when something changed, and hands it to the event loops; once every loop has it, the
+// FunctionRoutes are acknowledged. Thread-safe.
 #pragma once
 
 #include <condition_variable>
@@ -14,6 +14,7 @@
 #include <thread>
 #include <vector>
 
+#include "gateway/acknowledger.h"
 #include "gateway/snapshot.h"
 #include "kube/client.h"
 #include "kube/informer.h"
@@ -36,7 +37,8 @@ class Registry {
     std::size_t most = 4096;
     std::chrono::milliseconds time{std::chrono::seconds(10)};
   };
-  Registry(kube::Client& client, Pool& pool, std::string gatewayName, PendingBounds pending, Hooks hooks);
+  /// `namespace_` empty: of all namespaces.
+  Registry(kube::Client& client, const std::string& namespace_, Pool& pool, std::string gatewayName, PendingBounds pending, Hooks hooks);
   ~Registry();
 
   /// True once the loops have every route that the API held. False: not within the time; it goes on trying.
@@ -55,13 +57,14 @@ class Registry {
   void resumeLater(std::shared_ptr<FunctionEntry> entry, const std::string& uid, std::chrono::milliseconds delay);
 
   std::vector<std::shared_ptr<FunctionEntry>> entries() const;
+  std::shared_ptr<FunctionEntry> find(const kube::Key& function) const;  ///< null: not known
   std::int64_t watchRestarts() const { return routes_.restarts() + pods_.restarts(); }
 
  private:
   using Clock = std::chrono::steady_clock;
   struct RouteState {
     std::shared_ptr<const api::FunctionRoute> route;
-    std::int64_t acknowledged = 0;  // generation
+    bool acknowledged = false;  // or about to be
   };
   struct Pending {
     Registration registration;
@@ -76,18 +79,15 @@ class Registry {
   void onRoute(const kube::Object& before, const kube::Object& after);
   void onPod(const kube::Object& before, const kube::Object& after);
   void rebuild();
-  void acknowledge(const api::FunctionRoute& route);
   std::shared_ptr<FunctionEntry> entryOf(const kube::Key& key);  // requires mutex_
   void dropEntryIfUnused(const kube::Key& key);                  // requires mutex_
   void markUp(const kube::Object& pod, const net::Address& address);
-  void resumeDue();
   std::vector<Resume> dueResumes(Clock::time_point now);  // requires mutex_
 
-  kube::Client& client_;
   Pool& pool_;
-  const std::string gatewayName_;
   const PendingBounds pendingBounds_;
   const Hooks hooks_;
+  Acknowledger acknowledger_;
   kube::Informer routes_, pods_;
   mutable std::mutex mutex_;
   std::condition_variable wake_;
@@ -96,7 +96,6 @@ class Registry {
   std::map<std::string, kube::Object> podsByUid_;
   std::map<std::string, Pending> pending_;  // by uid
   std::multimap<Clock::time_point, Resume> resumes_;
-  Clock::time_point retryAcknowledge_ = Clock::time_point::max();
   bool dirty_ = false, building_ = false, stopping_ = false;
   std::thread thread_;
 };

@@ -8,16 +8,19 @@ namespace {
 
 constexpr int kConflictTries = 5;
 
-kube::InformerOptions ours() {
+kube::InformerOptions ours(const std::string& namespace_) {
   kube::InformerOptions options;
+  options.namespace_ = namespace_;
   options.labelSelector = api::kLabelFunction;
+  options.keep = {"/spec/replicas"};
+  options.pageSize = 100;  // parsed at once
   return options;
 }
 
 }  // namespace
 
-Waker::Waker(kube::Client& client, std::chrono::milliseconds repeat, Log log)
-    : client_(client), repeat_(repeat), log_(std::move(log)), deployments_(client, kube::resources::deployments, ours()) {}
+Waker::Waker(kube::Client& client, const std::string& namespace_, std::chrono::milliseconds repeat, Log log)
+    : client_(client), repeat_(repeat), log_(std::move(log)), deployments_(client, kube::resources::deployments, ours(namespace_)) {}
 
 Waker::~Waker() {
   stop();
@@ -25,7 +28,7 @@ Waker::~Waker() {
 
 bool Waker::start(std::chrono::milliseconds syncTimeout) {
   deployments_.start();
-  thread_ = std::thread([this] { run(); });
+  for (int i = 0; i < kThreads; ++i) threads_.emplace_back([this] { run(); });
   return deployments_.waitForSync(syncTimeout);
 }
 
@@ -36,14 +39,16 @@ void Waker::stop() {
     stopping_ = true;
   }
   changed_.notify_all();
-  if (thread_.joinable()) thread_.join();
+  for (auto& thread : threads_) thread.join();
+  threads_.clear();
 }
 
 void Waker::wake(std::shared_ptr<FunctionEntry> entry) {
   {
     std::lock_guard lock(mutex_);
     const kube::Key& key = entry->key();
-    if (!due_.try_emplace(key, Clock::now(), std::move(entry)).second) return;  // being woken already
+    const auto now = Clock::now();
+    if (!due_.try_emplace(key, now, now, std::move(entry)).second) return;  // being woken already
   }
   changed_.notify_all();
 }
@@ -51,29 +56,29 @@ void Waker::wake(std::shared_ptr<FunctionEntry> entry) {
 void Waker::run() {
   std::unique_lock lock(mutex_);
   while (!stopping_) {
-    const auto next = std::ranges::min_element(due_, {}, [](const auto& item) { return item.second.first; });
+    const auto next = std::ranges::min_element(due_, {}, [](const auto& item) { return item.second.at; });
     if (next == due_.end()) {
       changed_.wait(lock);
       continue;
     }
-    if (next->second.first > Clock::now()) {
-      changed_.wait_until(lock, next->second.first);
+    if (next->second.at > Clock::now()) {
+      changed_.wait_until(lock, next->second.at);
       continue;
     }
     const kube::Key key = next->first;
-    const std::shared_ptr<FunctionEntry> entry = next->second.second;
-    if (!entry->needsWake()) {
+    const Due due = next->second;
+    if (!due.entry->needsWake()) {
       due_.erase(next);
       continue;
     }
-    next->second.first = Clock::now() + repeat_;
+    next->second.at = Clock::now() + repeat_;
     lock.unlock();
-    raise(*entry);
+    raise(*due.entry, due.asked);
     lock.lock();
   }
 }
 
-void Waker::raise(const FunctionEntry& entry) {
+void Waker::raise(const FunctionEntry& entry, Clock::time_point asked) {
   const kube::Key key{entry.key().namespace_, entry.wakeTarget()};
   if (key.name.empty()) return;  // nothing to run yet; asked again
   kube::Object deployment = deployments_.store().get(key);
@@ -84,9 +89,12 @@ void Waker::raise(const FunctionEntry& entry) {
       deployment = *read;
     }
     if (deployment.intAt("/spec/replicas", 1) >= 1) return;
+    const auto sent = Clock::now();
     auto raised = client_.patchScale(kube::resources::deployments, key, 1, deployment.resourceVersion(), api::kManagerGateway);
     if (raised) {
       patches_.fetch_add(1, std::memory_order_relaxed);
+      sent_.observe(sent - asked);
+      answered_.observe(Clock::now() - asked);
       return;
     }
     if (raised.error().code != kube::ErrorCode::conflict)

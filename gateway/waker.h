@@ -9,6 +9,7 @@
 #include <memory>
 #include <mutex>
 #include <thread>
+#include <vector>
 
 #include "gateway/function_entry.h"
 #include "kube/client.h"
@@ -19,28 +20,39 @@ namespace pilotlight::gateway {
 class Waker {
  public:
   using Log = std::function<void(std::string_view message, const kube::Key& about, const std::string& error)>;
-  Waker(kube::Client& client, std::chrono::milliseconds repeat, Log log);
+  /// `namespace_` empty: of all namespaces.
+  Waker(kube::Client& client, const std::string& namespace_, std::chrono::milliseconds repeat, Log log);
   ~Waker();
   bool start(std::chrono::milliseconds syncTimeout);
   void stop();
   void wake(std::shared_ptr<FunctionEntry> entry);
   std::uint64_t patches() const { return patches_.load(std::memory_order_relaxed); }
+  /// From the request that found no replica to the write of the scale, and to its answer.
+  const FunctionCounters::Histogram& sent() const { return sent_; }
+  const FunctionCounters::Histogram& answered() const { return answered_; }
 
  private:
   using Clock = std::chrono::steady_clock;
+  static constexpr int kThreads = 4;  // functions raised at once
+  struct Due {
+    Clock::time_point at;
+    Clock::time_point asked;
+    std::shared_ptr<FunctionEntry> entry;
+  };
   void run();
-  void raise(const FunctionEntry& entry);
+  void raise(const FunctionEntry& entry, Clock::time_point asked);
 
   kube::Client& client_;
   const std::chrono::milliseconds repeat_;
   const Log log_;
   kube::Informer deployments_;  // saves a read per wake; a conflict reads afresh
   std::atomic<std::uint64_t> patches_{0};
+  FunctionCounters::Histogram sent_, answered_;
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::map<kube::Key, std::pair<Clock::time_point, std::shared_ptr<FunctionEntry>>> due_;  // guarded by mutex_
-  bool stopping_ = false;                                                                  // guarded by mutex_
-  std::thread thread_;
+  std::map<kube::Key, Due> due_;  // guarded by mutex_
+  bool stopping_ = false;         // guarded by mutex_
+  std::vector<std::thread> threads_;
 };
 
 }  // namespace pilotlight::gateway

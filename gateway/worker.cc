@@ -6,7 +6,11 @@
 namespace pilotlight::gateway {
 
 Worker::Worker(Shared& shared, int index)
-    : shared_(shared), accessLog_(shared.log.channel()), publicFront_(*this, true), internalFront_(*this, false) {
+    : shared_(shared),
+      accessLog_(shared.log.channel()),
+      loads_(loop_, shared.registry, shared.options.name, shared.instance, shared.options.loads),
+      publicFront_(*this, true),
+      internalFront_(*this, false) {
   std::random_device random;
   idPrefix_ = (static_cast<std::uint64_t>(random()) << 32 | random()) ^ static_cast<std::uint64_t>(index);
   publicServer_ = std::make_unique<net::Server>(loop_, publicFront_, shared.options.server);
@@ -46,7 +50,9 @@ void Worker::forget(const net::Address& address) {
 void Worker::drain(std::function<void()> done) {
   loop_.post([this, done = std::move(done)] {
     publicServer_->drain([this, done] {
-      if (internalServer_) internalServer_->drain(done);  // unless stop() has come in between
+      if (!internalServer_) return;  // stop() has come in between
+      loads_.end();                  // until now, so that the operator knows what is still in flight
+      internalServer_->drain(done);
     });
   });
 }

@@ -12,6 +12,7 @@
 
 #include "gateway/access_log.h"
 #include "gateway/gateway.h"
+#include "gateway/load_feed.h"
 #include "gateway/memory_guard.h"
 #include "gateway/registry.h"
 #include "gateway/session.h"
@@ -30,8 +31,10 @@ struct Shared {
   MemoryGuard& memory;
   std::function<void(const kube::Key&)> demand;  ///< any thread
   std::function<std::string()> metrics;
+  std::string instance;          ///< another one each time that the gateway starts
   const std::string retryAfter;  ///< the field's value
   std::atomic<std::uint64_t> unrouted{0};
+  std::atomic<bool> ending{false};
 };
 
 class Worker {
@@ -44,12 +47,14 @@ class Worker {
   void forget(const net::Address& address);                                            // any thread
   void drain(std::function<void()> done);                                              // any thread
   void spareMemory(bool on);                                                           // any thread
+  void demand(const kube::Key& function) { loads_.demand(function); }                  // any thread
   void stop();                                                                         // any thread; joins
 
   net::Loop& loop() { return loop_; }
   net::ClientPool& pool() { return *pool_; }
   Shared& shared() { return shared_; }
   LogWriter::Channel& accessLog() { return accessLog_; }
+  LoadFeed& loads() { return loads_; }
   std::uint64_t nextId() { return ++sequence_; }
   std::uint64_t idPrefix() const { return idPrefix_; }
   Session& takeSession();
@@ -77,6 +82,7 @@ class Worker {
   Shared& shared_;
   LogWriter::Channel& accessLog_;
   net::Loop loop_;
+  LoadFeed loads_;
   Front publicFront_, internalFront_;
   std::unique_ptr<net::Server> publicServer_, internalServer_;
   std::unique_ptr<net::ClientPool> pool_;

@@ -52,6 +52,7 @@ kube::Result<void> Applier::apply(const Gathered& gathered, const core::Plan& pl
       Step([&] { return applyRoute(gathered, plan); }),
       Step([&] { return removeVersions(current, plan); }),
       Step([&] { return applyStatus(gathered.function, gathered.observed.function.status, plan.status); }),
+      Step([&] { return forgetGateways(gathered, plan); }),
   };
   for (const auto& step : steps) {
     if (auto result = step(); !result) {

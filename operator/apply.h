@@ -16,8 +16,10 @@ bool hasAll(const kube::Json& desired, const kube::Json& cached);
 
 class Applier {
  public:
-  Applier(kube::Client& client, EventRecorder& events, const Log& log, Metrics& metrics, const core::PlanOptions& options)
-      : client_(client), events_(events), log_(log), metrics_(metrics), options_(options) {}
+  /// `gatewayNamespace`: where the gateways' pods are.
+  Applier(kube::Client& client, EventRecorder& events, const Log& log, Metrics& metrics, const core::PlanOptions& options,
+          std::string gatewayNamespace)
+      : client_(client), events_(events), log_(log), metrics_(metrics), options_(options), gatewayNamespace_(std::move(gatewayNamespace)) {}
 
   kube::Result<void> apply(const Gathered& gathered, const core::Plan& plan) const;
   kube::Result<void> applyStatus(const kube::Object& function, const api::FunctionStatus& before, const api::FunctionStatus& after) const;
@@ -33,6 +35,7 @@ class Applier {
   kube::Result<void> applyRoute(const Gathered& gathered, const core::Plan& plan) const;
   kube::Result<void> confirmTargets(const Gathered& gathered, const core::Plan& plan) const;
   kube::Result<void> removeVersions(const Gathered& gathered, const core::Plan& plan) const;
+  kube::Result<void> forgetGateways(const Gathered& gathered, const core::Plan& plan) const;
 
   /// Creates, or applies over `cached`; alreadyExists when something that is not the Function's has the name.
   kube::Result<kube::Object> ensure(const kube::Resource& resource, kube::Json desired, const kube::Object& cached,
@@ -46,6 +49,7 @@ class Applier {
   const Log& log_;
   Metrics& metrics_;
   const core::PlanOptions& options_;
+  const std::string gatewayNamespace_;
 };
 
 }  // namespace pilotlight::op

@@ -108,9 +108,12 @@ void AutoscalerLoop::run() {
       continue;
     }
     notBefore = Clock::now() + kDemandSpacing;
+    // Complete before and after, so it was in between.
+    bool complete = loads_.complete();
     const Loads loads = currentLoads();
+    complete = complete && loads_.complete();
     for (const auto& key : due) {
-      if (!evaluate(key, loads)) {
+      if (!evaluate(key, loads, complete)) {
         tracked_.erase(key);
       }
     }
@@ -127,7 +130,7 @@ AutoscalerLoop::Loads AutoscalerLoop::currentLoads() const {
 }
 
 // False when there is nothing to watch over any more.
-bool AutoscalerLoop::evaluate(const kube::Key& function, const Loads& loads) {
+bool AutoscalerLoop::evaluate(const kube::Key& function, const Loads& loads, bool complete) {
   const kube::Object object = caches_.functions.store().get(function);
   if (!object || object.deleting()) {
     return false;
@@ -149,7 +152,7 @@ bool AutoscalerLoop::evaluate(const kube::Key& function, const Loads& loads) {
     counts.current += backend.replicas;
     weights.push_back(backend.weight);
   }
-  core::LoadSample sample{.now = Clock::now()};
+  core::LoadSample sample{.now = Clock::now(), .partial = !complete};
   if (const auto load = loads.find(function); load != loads.end()) {
     if (load->second.at != Clock::time_point{}) {
       sample.now = load->second.at;  // the integral is of that moment: with another the average would be off by the difference
@@ -159,6 +162,7 @@ bool AutoscalerLoop::evaluate(const kube::Key& function, const Loads& loads) {
     sample.concurrencyMillis = load->second.concurrencyMillis;
     sample.lastActive = load->second.lastActive;
   }
+  sample.now = tracked.at = std::max(sample.now, tracked.at);  // of two gateways, one may have been read before the other
   const auto decision = tracked.history.decide(tracked.spec, sample, counts);
   const auto shares = core::splitReplicas(decision.replicas, weights);
   for (std::size_t i = 0; i < backends.size(); ++i) {

@@ -42,6 +42,7 @@ class AutoscalerLoop {
   struct Tracked {
     core::Autoscaler history;
     core::AutoscaleSpec spec;
+    core::SteadyTime at{};      // of the last sample
     std::string parsedVersion;  // the Function's resourceVersion that `spec` is from
     std::string uid;
   };
@@ -53,7 +54,7 @@ class AutoscalerLoop {
 
   void run();
   Loads currentLoads() const;
-  bool evaluate(const kube::Key& function, const Loads& loads);
+  bool evaluate(const kube::Key& function, const Loads& loads, bool complete);
   bool readSpec(const kube::Object& function, Tracked& tracked) const;
   std::vector<Backend> backendsOf(const kube::Key& function) const;
   bool hasReplicas(const kube::Key& function) const;

@@ -8,10 +8,23 @@ namespace pilotlight::op {
 
 namespace {
 
-kube::InformerOptions owned() {
+kube::InformerOptions within(const std::string& namespace_) {
   kube::InformerOptions options;
+  options.namespace_ = namespace_;
+  return options;
+}
+
+kube::InformerOptions owned(const std::string& namespace_) {
+  kube::InformerOptions options = within(namespace_);
   options.labelSelector = std::string(api::kLabelManagedBy) + "=" + api::kManagedBy;
   options.indexedLabels = {api::kLabelFunction};
+  return options;
+}
+
+// Of a pod, what podState() reads.
+kube::InformerOptions ownedPods(const std::string& namespace_) {
+  kube::InformerOptions options = owned(namespace_);
+  options.keep = {"/metadata/labels", "/status/conditions", "/status/initContainerStatuses", "/status/containerStatuses"};
   return options;
 }
 
@@ -36,14 +49,14 @@ core::FunctionId idOf(const kube::Key& key) {
   return {key.namespace_, key.name};
 }
 
-Caches::Caches(kube::Client& client, const Log& log)
-    : functions(client, kube::resources::functions),
-      versions(client, kube::resources::functionVersions, owned()),
-      routes(client, kube::resources::functionRoutes),
-      deployments(client, kube::resources::deployments, owned()),
-      pods(client, kube::resources::pods, owned()),
-      services(client, kube::resources::services, owned()),
-      serviceAccounts(client, kube::resources::serviceAccounts, owned()),
+Caches::Caches(kube::Client& client, const std::string& namespace_, const Log& log)
+    : functions(client, kube::resources::functions, within(namespace_)),
+      versions(client, kube::resources::functionVersions, owned(namespace_)),
+      routes(client, kube::resources::functionRoutes, within(namespace_)),
+      deployments(client, kube::resources::deployments, owned(namespace_)),
+      pods(client, kube::resources::pods, ownedPods(namespace_)),
+      services(client, kube::resources::services, owned(namespace_)),
+      serviceAccounts(client, kube::resources::serviceAccounts, owned(namespace_)),
       log_(log) {
   watchFunctions();
   watchOwned();

@@ -19,7 +19,8 @@ core::FunctionId idOf(const kube::Key& key);
 
 class Caches {
  public:
-  explicit Caches(kube::Client& client, const Log& log);
+  /// `namespace_` empty: all namespaces.
+  Caches(kube::Client& client, const std::string& namespace_, const Log& log);
 
   /// `changed`: something that the Function's reconciliation depends on is other than before. Before start().
   void onChange(std::function<void(const kube::Key& function)> changed);

@@ -97,6 +97,9 @@ std::expected<Gathered, api::FieldErrors> Gatherer::gather(const kube::Object& f
   const kube::Key key = function.key();
   gatherOwned(key, gathered);
   gatherRoute(key, gathered);
+  if (gateways_ != nullptr) {
+    gathered.observed.gateways = gateways_->names();
+  }
   return gathered;
 }
 

@@ -9,6 +9,7 @@
 #include "core/plan.h"
 #include "kube/client.h"
 #include "operator/caches.h"
+#include "operator/gateway_pods.h"
 
 namespace pilotlight::op {
 
@@ -29,7 +30,9 @@ bool controlledBy(const kube::Object& object, const std::string& uid);
 
 class Gatherer {
  public:
-  Gatherer(const Caches& caches, const Log& log, const core::PlanOptions& options) : caches_(caches), log_(log), options_(options) {}
+  /// `gateways` may be null: which of them are there is not known.
+  Gatherer(const Caches& caches, const GatewayPods* gateways, const Log& log, const core::PlanOptions& options)
+      : caches_(caches), gateways_(gateways), log_(log), options_(options) {}
 
   std::expected<Gathered, api::FieldErrors> gather(const kube::Object& function) const;
 
@@ -38,6 +41,7 @@ class Gatherer {
   void gatherRoute(const kube::Key& key, Gathered& into) const;
 
   const Caches& caches_;
+  const GatewayPods* gateways_;
   const Log& log_;
   const core::PlanOptions& options_;
 };

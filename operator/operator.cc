@@ -1,5 +1,7 @@
 #include "operator/operator.h"
 
+#include <algorithm>
+#include <nlohmann/json.hpp>
 #include <thread>
 #include <vector>
 
@@ -32,22 +34,42 @@ core::PlanOptions planOptions(const OperatorOptions& options) {
   return plan;
 }
 
+bool acknowledgedBy(const kube::Object& route, const std::string& gateway) {
+  const auto* acks = route.at("/status/gateways");
+  return acks != nullptr && acks->is_array() &&
+         std::ranges::any_of(*acks, [&](const kube::Json& ack) { return ack.value("gateway", "") == gateway; });
+}
+
 }  // namespace
 
 struct Operator::Impl {
-  Impl(kube::Client& client, core::LoadSource& load, OperatorOptions given)
+  Impl(kube::Client& client, core::LoadSource& load, OperatorOptions given, GatewayPods* gateways)
       : options(std::move(given)),
         plan(planOptions(options)),
         log(options.logLevel, options.log),
-        caches(client, log),
+        caches(client, options.watchNamespace, log),
         events(client, log, metrics),
-        gatherer(caches, log, plan),
-        applier(client, events, log, metrics, plan),
+        gatherer(caches, gateways, log, plan),
+        applier(client, events, log, metrics, plan, gateways != nullptr ? gateways->namespace_() : ""),
         reconciler(caches, gatherer, applier, log, metrics, plan),
         autoscaler(client, load, caches, log, metrics,
                    {.tick = options.autoscaleTick, .stableWindow = options.stableWindow, .panicWindow = options.panicWindow}) {
     caches.onChange([this](const kube::Key& function) { queue.add(function); });
     caches.onReplicas([this](const kube::Key& function) { autoscaler.touch(function); });
+    if (gateways != nullptr) {
+      gateways->onPod([this](const GatewayPod& pod) { gatewayChanged(pod); });
+    }
+  }
+
+  void gatewayChanged(const GatewayPod& pod) {
+    if (!pod.gone) {
+      return;
+    }
+    for (const auto& route : caches.routes.store().list()) {
+      if (acknowledgedBy(route, pod.name)) {
+        queue.add(route.key());
+      }
+    }
   }
 
   void work() {
@@ -92,8 +114,8 @@ struct Operator::Impl {
   std::vector<std::thread> workers;
 };
 
-Operator::Operator(kube::Client& client, core::LoadSource& load, OperatorOptions options)
-    : impl_(std::make_unique<Impl>(client, load, std::move(options))) {}
+Operator::Operator(kube::Client& client, core::LoadSource& load, OperatorOptions options, GatewayPods* gateways)
+    : impl_(std::make_unique<Impl>(client, load, std::move(options), gateways)) {}
 
 Operator::~Operator() {
   stop();

@@ -12,10 +12,12 @@
 
 #include "core/load.h"
 #include "kube/client.h"
+#include "operator/gateway_pods.h"
 
 namespace pilotlight::op {
 
 struct OperatorOptions {
+  std::string watchNamespace{};      ///< Functions of this namespace only; empty: of all
   std::string domain = "localhost";  ///< default host: {name}.{namespace}.{domain}
   bool localPaths = false;           ///< local mode: routes also serve under /{name} (namespace default) or /{namespace}/{name}
   std::string clusterUrlBase;        ///< local mode: the same for functions with visibility: cluster
@@ -23,7 +25,7 @@ struct OperatorOptions {
   std::string gateways;              ///< "ip:port,…" internal listeners, given to shims for call-home
   std::string gatewayService = "pilotlight-gateway.pilotlight-system.svc.cluster.local";  ///< target of the ExternalName Services
   std::string shimImage = "pilotlight/shim";                                              ///< for the copying init container
-  int workers = 1;
+  int workers = 1;                                                                        ///< Functions reconciled at once
   std::chrono::milliseconds autoscaleTick{std::chrono::milliseconds(500)};
   std::chrono::milliseconds stableWindow{std::chrono::seconds(60)};
   std::chrono::milliseconds panicWindow{std::chrono::seconds(6)};
@@ -35,7 +37,8 @@ struct OperatorOptions {
 
 class Operator {
  public:
-  Operator(kube::Client& client, core::LoadSource& load, OperatorOptions options);
+  /// With `gateways` (not started yet), what a gateway acknowledged that is gone holds nothing up. Null: they stay for ever.
+  Operator(kube::Client& client, core::LoadSource& load, OperatorOptions options, GatewayPods* gateways = nullptr);
   ~Operator();
   std::expected<void, std::string> start();  ///< returns once the caches have synced
   void stop();                               ///< finishes what is being reconciled; joins

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that are missing for the named groups: run, test, bench. Says nothing when all are there.
+# Installs the Debian packages that are missing for the named groups: run, test, bench, cluster, images. Says nothing when all are there.
 set -euo pipefail
 
 run=(clang-19 lld-19 cmake ninja-build ccache g++ make python3 curl ca-certificates
@@ -16,6 +16,14 @@ has_go() {
 }
 has_go || test+=(golang-go)
 bench=(nginx haproxy valgrind util-linux)
+# A Kubernetes of our own (tests/cluster). Beside these it needs Go 1.24 or later, which Debian 12 does not have.
+cluster=(containernetworking-plugins iptables nftables iproute2 socat openssl curl procps hostname util-linux gcc libc6-dev
+         python3 shellcheck)
+command -v containerd >/dev/null && command -v runc >/dev/null || cluster+=(containerd runc)  # Docker's own packages have both
+command -v npm >/dev/null || cluster+=(npm)  # brings helm
+
+# Images without a daemon and, with tools/image-base.sh, without a registry. python3 is what base-python is made of.
+images=(buildah mmdebstrap ca-certificates python3)
 
 wanted=()
 for group in "$@"; do
@@ -23,7 +31,9 @@ for group in "$@"; do
     run) wanted+=("${run[@]}") ;;
     test) wanted+=("${test[@]}") ;;
     bench) wanted+=("${bench[@]}") ;;
-    *) echo "deps.sh: unknown group '$group'; allowed: run, test, bench" >&2; exit 2 ;;
+    cluster) wanted+=("${cluster[@]}") ;;
+    images) wanted+=("${images[@]}") ;;
+    *) echo "deps.sh: unknown group '$group'; allowed: run, test, bench, cluster, images" >&2; exit 2 ;;
   esac
 done
 
@@ -46,9 +56,20 @@ if ((EUID != 0)); then
 fi
 echo "installing: ${missing[*]}"
 log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+# No service of a package starts: what needs one runs its own.
+policy=/usr/sbin/policy-rc.d
+made_policy=
+clean_up() {
+  rm -f "$log"
+  [[ -z $made_policy ]] || "${as_root[@]}" rm -f "$policy"
+}
+trap clean_up EXIT
+if [[ ! -e $policy ]]; then
+  made_policy=yes
+  "${as_root[@]}" install -m 755 /dev/stdin "$policy" <<<$'#!/bin/sh\nexit 101'
+fi
 if ! { "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get update -qq &&
-       "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"; } \
+       "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends --no-remove "${missing[@]}"; } \
      >"$log" 2>&1 </dev/null; then
   cat "$log" >&2
   exit 1

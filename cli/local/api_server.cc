@@ -13,7 +13,7 @@
 #include "cli/local/log_stream.h"
 #include "cli/local/rest.h"
 #include "cli/local/stream_pump.h"
-#include "cli/status.h"
+#include "kube/status.h"
 #include "net/loop.h"
 #include "net/server.h"
 
@@ -41,7 +41,7 @@ void respondJson(net::Exchange& exchange, int status, const Json& body) {
   exchange.respond(status, kJson, body.dump(-1, ' ', false, Json::error_handler_t::replace));
 }
 void respondError(net::Exchange& exchange, const Error& error) {
-  respondJson(exchange, cli::httpStatus(error.code), cli::toStatus(error));
+  respondJson(exchange, kube::httpStatus(error.code), kube::toStatus(error));
 }
 
 Json statusOf(int code, const char* reason, const std::string& message) {

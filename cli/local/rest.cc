@@ -6,8 +6,8 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/printers.h"
-#include "cli/status.h"
-#include "cli/yaml.h"
+#include "kube/status.h"
+#include "kube/yaml.h"
 
 namespace pilotlight::local {
 
@@ -32,7 +32,7 @@ Error bad(std::string message) {
 }
 
 ApiResponse failure(const Error& error) {
-  return {cli::httpStatus(error.code), cli::toStatus(error)};
+  return {kube::httpStatus(error.code), kube::toStatus(error)};
 }
 
 ApiResponse answer(const kube::Result<kube::Object>& result, int status = 200) {
@@ -46,7 +46,7 @@ std::string fieldManager(const ApiRequest& request) {
 
 std::expected<Json, Error> parseBody(const ApiRequest& request) {
   if (request.contentType.find("yaml") != std::string::npos) {
-    auto json = cli::yamlToJson(request.body);
+    auto json = kube::yamlToJson(request.body);
     if (!json) return std::unexpected(bad("body: " + json.error()));
     return *json;
   }

@@ -3,7 +3,7 @@
 
 #include "cli/local/rest.h"
 #include "cli/printers.h"
-#include "cli/status.h"
+#include "kube/status.h"
 
 namespace pilotlight::local {
 
@@ -74,7 +74,7 @@ std::optional<std::string> WatchLines::next(std::chrono::milliseconds wait) {
   if (!event) {
     over_ = true;
     if (event.error().code == kube::ErrorCode::timeout || event.error().code == kube::ErrorCode::cancelled) return std::nullopt;
-    return line("ERROR", cli::toStatus(event.error()));
+    return line("ERROR", kube::toStatus(event.error()));
   }
   if (!*event) return "";
   const auto& [type, object] = **event;

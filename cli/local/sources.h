@@ -29,7 +29,4 @@ using SourceData = std::map<std::string, std::string>;
 /// nullopt: there is no such object. The error names the object, and the key whose content can't be read.
 std::expected<std::optional<SourceData>, std::string> readSource(kube::Client& client, const SourceName& source);
 
-/// Standard alphabet with padding; white space is skipped. nullopt: not base64.
-std::optional<std::string> decodeBase64(std::string_view text);
-
 }  // namespace pilotlight::local

@@ -46,5 +46,7 @@ inline constexpr const char* kShimDrain = "/_pilotlight/drain";
 /// On the gateway's internal listener: POST {"namespace","pod","uid","port"} from the pod's own address.
 /// 204: taken, or kept until the pod is seen; 409: contradicts what is known; anything else: try again.
 inline constexpr const char* kRegisterPath = "/_pilotlight/register";
+/// On the same: GET answers with lines of core/load_line.h, without end.
+inline constexpr const char* kLoadsPath = "/_pilotlight/loads";
 
 }  // namespace pilotlight::contract

@@ -184,7 +184,7 @@ struct FunctionSpec {
   Resources resources;
   Duration timeout{std::chrono::seconds(30)};
   Concurrency concurrency;
-  int replicas = -1;  ///< -1: automatic; 0 or more pins the count
+  std::optional<int> replicas;  ///< pins the count; absent: automatic
   Scale scale;
   Http http;
   PodOptions pod;

@@ -36,9 +36,7 @@ ReplicaBounds replicaBounds(const api::FunctionSpec& spec, bool initialScaleReac
   ReplicaBounds bounds;
   bounds.max = std::max(spec.scale.max, 0);
   bounds.min = std::clamp(initialScaleReached ? spec.scale.min : std::max(spec.scale.min, spec.scale.initial), 0, bounds.max);
-  if (spec.replicas >= 0) {
-    bounds.pinned = spec.replicas;
-  }
+  bounds.pinned = spec.replicas;
   return bounds;
 }
 
@@ -70,6 +68,9 @@ ScaleDecision Autoscaler::decide(const AutoscaleSpec& spec, const LoadSample& sa
   }
   if (panic) {
     recommended = std::max({recommended, panicDesired, replicas.current});
+  }
+  if (sample.partial) {
+    recommended = std::max(recommended, replicas.current);
   }
   recommended = std::max(recommended, 1);  // zero is for the idle only
   const int desired = stabilized(spec, sample.now, recommended, replicas.current);
@@ -138,7 +139,7 @@ int Autoscaler::stabilized(const AutoscaleSpec& spec, SteadyTime now, int recomm
 }
 
 bool Autoscaler::idle(const AutoscaleSpec& spec, const LoadSample& sample) const {
-  if (sample.inFlight + sample.queued > 0) {
+  if (sample.inFlight + sample.queued > 0 || sample.partial) {
     return false;
   }
   const SteadyTime since = std::max(lastActive_, raised_.value_or(SteadyTime{}));

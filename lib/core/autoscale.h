@@ -24,7 +24,7 @@ using SteadyTime = std::chrono::steady_clock::time_point;
 struct ReplicaBounds {
   int min = 0;
   int max = 20;
-  std::optional<int> pinned;  ///< spec.replicas >= 0: this count, whatever the load
+  std::optional<int> pinned;  ///< spec.replicas: this count, whatever the load
 };
 
 /// Until the initial scale was once reached it is part of the lower bound. min never exceeds max.
@@ -47,6 +47,7 @@ struct LoadSample {
   int queued = 0;
   std::int64_t concurrencyMillis = 0;  ///< see FunctionLoad; a fall (a gateway began anew) starts the history over
   SteadyTime lastActive{};             ///< epoch: never
+  bool partial = false;                ///< there may be more load than this: the count may rise, and nothing else
 };
 
 struct ReplicaCounts {

@@ -30,6 +30,8 @@ class LoadSource {
   virtual std::vector<FunctionLoad> loads() const = 0;
   /// `listener` is called (from any thread, must not block) when a request had to wait: the function needs replicas now.
   virtual void onDemand(std::function<void(const std::string& namespace_, const std::string& name)> listener) = 0;
+  /// False: some gateway is not heard, so there may be more load than loads() tells; never less.
+  virtual bool complete() const { return true; }
 };
 
 }  // namespace pilotlight::core

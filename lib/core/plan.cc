@@ -161,7 +161,29 @@ class Decision {
 }  // namespace
 
 Plan decide(const Observed& observed, const PlanOptions& options, std::chrono::system_clock::time_point now) {
-  return Decision(observed, options).make(now);
+  std::vector<std::string> vanished = vanishedGateways(observed);
+  if (vanished.empty()) {
+    return Decision(observed, options).make(now);
+  }
+  Observed present = observed;
+  std::erase_if(present.route->status.gateways,
+                [&](const api::GatewayAck& ack) { return std::ranges::find(vanished, ack.gateway) != vanished.end(); });
+  Plan plan = Decision(present, options).make(now);
+  plan.forgetGateways = std::move(vanished);
+  return plan;
+}
+
+std::vector<std::string> vanishedGateways(const Observed& observed) {
+  std::vector<std::string> vanished;
+  if (!observed.gateways || !observed.route) {
+    return vanished;
+  }
+  for (const auto& ack : observed.route->status.gateways) {
+    if (!observed.gateways->contains(ack.gateway)) {
+      vanished.push_back(ack.gateway);
+    }
+  }
+  return vanished;
 }
 
 bool acknowledged(const api::FunctionRoute& route) {

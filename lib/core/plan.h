@@ -15,6 +15,7 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -46,6 +47,8 @@ struct Observed {
   std::vector<PodState> pods;
   std::optional<api::FunctionRoute> route;
   std::optional<HostConflict> conflict;  ///< of the route as it will be written
+  /// The gateways that are there, by name; nullopt: not known. What one that is gone once acknowledged holds nothing up.
+  std::optional<std::set<std::string>> gateways;
 };
 
 struct PlanOptions {
@@ -72,6 +75,7 @@ struct Plan {
   api::FunctionRoute route;
   std::vector<api::FunctionVersion> remove;  ///< with their Deployments
   api::FunctionStatus status;
+  std::vector<std::string> forgetGateways;  ///< gone, as far as is known: their acknowledgements
   std::vector<PlannedEvent> events;
 };
 
@@ -83,6 +87,9 @@ std::vector<PlannedEvent> eventsBetween(const api::FunctionStatus& before, const
 /// The status of a Function whose spec can't be read: it keeps what is served and says what is wrong.
 api::FunctionStatus invalidStatus(const api::FunctionStatus& before, std::int64_t generation, const std::string& message,
                                   std::chrono::system_clock::time_point now);
+
+/// Those that once acknowledged the route and are no more.
+std::vector<std::string> vanishedGateways(const Observed& observed);
 
 /// True when every gateway serves this very generation of the route, and there is at least one.
 bool acknowledged(const api::FunctionRoute& route);

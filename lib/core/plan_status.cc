@@ -118,7 +118,7 @@ int readyOf(const Observed& observed, std::int64_t version) {
 
 bool initialScaleReached(const Observed& observed) {
   const auto& spec = observed.function.spec;
-  const int wanted = std::min(spec.scale.initial, spec.replicas >= 0 ? spec.replicas : spec.scale.max);
+  const int wanted = std::min(spec.scale.initial, spec.replicas.value_or(spec.scale.max));
   const auto ready = std::ranges::count_if(observed.pods, [](const PodState& pod) { return pod.ready && !pod.deleting; });
   return observed.function.status.initialScaleReached || ready >= wanted;
 }

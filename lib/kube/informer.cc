@@ -4,7 +4,10 @@
 #include <atomic>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <utility>
 #include <variant>
+
+#include "kube/reduce.h"
 
 namespace pilotlight::kube {
 
@@ -19,9 +22,15 @@ struct Watching {
 };
 struct BackingOff {
   std::variant<Listing, Watching> next;
+  std::chrono::milliseconds atLeast{0};  ///< what the server asked for
 };
 struct Stopped {};
 using State = std::variant<Listing, Watching, BackingOff, Stopped>;
+
+/// A server may ask for patience, but not for blindness.
+std::chrono::milliseconds retryAfter(const Error& error) {
+  return std::min<std::chrono::milliseconds>(error.retryAfter.value_or(std::chrono::milliseconds(0)), std::chrono::seconds(30));
+}
 
 }  // namespace
 
@@ -38,7 +47,7 @@ struct Informer::Impl {
   State follow(WatchStream& stream, std::string resourceVersion);
   State afterWatchError(const Error& error, std::string resourceVersion);
   std::string handle(const WatchEvent& event);
-  void replace(const std::vector<Object>& objects);
+  void replace(std::vector<Object> objects);
   void put(const Object& object);
   void erase(const Object& last);
   void tell(const Object& before, const Object& after) const;
@@ -119,14 +128,14 @@ State Informer::Impl::step(const Listing&) {
   std::string resourceVersion;
   do {
     auto list = client.list(resource, page);
-    if (!list) return BackingOff{Listing{}};  // also when a page has expired: begin again
-    std::ranges::move(list->items, std::back_inserter(objects));
+    if (!list) return BackingOff{Listing{}, retryAfter(list.error())};  // also when a page has expired: begin again
+    for (const Object& object : list->items) objects.push_back(reduced(object, options.keep));
     resourceVersion = list->resourceVersion;
     page.continue_ = list->continue_;
     if (isStopping()) return Stopped{};
   } while (!page.continue_.empty());
 
-  replace(objects);
+  replace(std::move(objects));
   lists.fetch_add(1);
   {
     std::lock_guard lock(mutex);
@@ -162,6 +171,7 @@ State Informer::Impl::follow(WatchStream& watch, std::string resourceVersion) {
 }
 
 State Informer::Impl::afterWatchError(const Error& error, std::string resourceVersion) {
+  const auto atLeast = retryAfter(error);
   switch (error.code) {
     case ErrorCode::timeout:
       return Watching{std::move(resourceVersion)};  // orderly
@@ -170,16 +180,16 @@ State Informer::Impl::afterWatchError(const Error& error, std::string resourceVe
     case ErrorCode::unavailable:
     case ErrorCode::tooManyRequests:
     case ErrorCode::cancelled:
-      return BackingOff{Watching{std::move(resourceVersion)}};
+      return BackingOff{Watching{std::move(resourceVersion)}, atLeast};
     default:
-      return BackingOff{Listing{}};
+      return BackingOff{Listing{}, atLeast};
   }
 }
 
 State Informer::Impl::step(BackingOff& backingOff) {
   backoff = backoff.count() == 0 ? options.backoffMin : std::min(backoff * 2, options.backoffMax);
   std::unique_lock lock(mutex);
-  changed.wait_for(lock, backoff, [this] { return stopping; });
+  changed.wait_for(lock, std::max(backoff, backingOff.atLeast), [this] { return stopping; });
   return std::visit([](auto& next) { return State(std::move(next)); }, backingOff.next);
 }
 
@@ -188,7 +198,7 @@ std::string Informer::Impl::handle(const WatchEvent& event) {
   switch (event.type) {
     case WatchEvent::Type::added:
     case WatchEvent::Type::modified:
-      put(event.object);
+      put(reduced(event.object, options.keep));
       break;
     case WatchEvent::Type::deleted:
       erase(event.object);
@@ -199,17 +209,17 @@ std::string Informer::Impl::handle(const WatchEvent& event) {
   return event.object.resourceVersion();
 }
 
-void Informer::Impl::replace(const std::vector<Object>& objects) {
+void Informer::Impl::replace(std::vector<Object> objects) {
   std::set<Key> present;
   for (const Object& object : objects) present.insert(object.key());
   for (const Object& object : store.list()) {
     if (!present.contains(object.key())) erase(object);
   }
-  for (const Object& object : objects) put(object);
+  for (Object& object : objects) put(std::exchange(object, Object()));
 }
 
 void Informer::Impl::put(const Object& object) {
-  const Object before = store.put(object);
+  const Object before = store.put(options.storeIdentity ? reduced(object, {"/kind"}) : object);
   if (!before || before.resourceVersion() != object.resourceVersion()) tell(before, object);
 }
 

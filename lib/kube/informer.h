@@ -3,7 +3,8 @@
 // Expected flow: construct, addHandler()s, start(); waitForSync(); read from any thread; stop() (joins its thread).
 // Guarantees: handlers see, in order and from one thread, every key whose object changed since they last saw it; after a
 // relist, keys that went away in between are reported as deleted. A missed event costs a delay, never a wrong store.
-// Caveats: intermediate states may be skipped; handlers must not block for long.
+// Caveats: intermediate states may be skipped; handlers must not block for long. stop() waits for a list or the opening of
+// a watch that is under way, as long as its client may take; shutting the client down first ends it at once.
 #pragma once
 
 #include <condition_variable>
@@ -48,7 +49,12 @@ struct InformerOptions {
   std::string namespace_{};
   std::string labelSelector{};
   std::vector<std::string> indexedLabels{};
-  int pageSize = 500;
+  /// What is kept of each object beside its identity, as in reduce.h; empty: everything. Keep the labels and annotations
+  /// that are asked for. Handlers and the store see what is kept.
+  std::vector<std::string> keep{};
+  /// The store keeps the identity alone: for handlers that make something of their own of what they are told.
+  bool storeIdentity = false;
+  int pageSize = 500;  ///< of the list: what is parsed at once
   std::chrono::milliseconds watchTimeout{std::chrono::seconds(290)};
   std::chrono::milliseconds idleMargin{std::chrono::seconds(30)};  ///< a watch silent for watchTimeout + this is dead
   std::chrono::milliseconds backoffMin{std::chrono::milliseconds(100)};

@@ -53,7 +53,7 @@ Result<Object> MemoryCluster::State::apply(const Attempt& attempt, Json object, 
   }
   if (!draft) return applyNew(attempt, configOf(std::move(object), traits, status), options, manager);
 
-  if (auto stale = staleProblem(*draft, object)) return std::unexpected(*stale);
+  if (auto stale = staleProblem(*draft, object, true)) return std::unexpected(*stale);
   const Json config = configOf(std::move(object), traits, status);
   auto applied = applyConfig(draft->live.json(), draft->liveOwners, config, manager, options.force, draft->table.shape);
   if (!applied) return attempt.fail(applied.error().code, applied.error().message);

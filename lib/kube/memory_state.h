@@ -96,10 +96,12 @@ struct MemoryCluster::State {
   // memory_write.cc
   Result<Draft> open(const Attempt& attempt);  ///< notFound when there is no such object
   Result<Object> finish(Draft draft);
-  Result<Object> finishNew(Draft draft);
+  /// `creator` owns the whole object, its defaults included; nullptr: the draft's owners are set.
+  Result<Object> finishNew(Draft draft, const Manager* creator = nullptr);
   Result<void> admit(Draft& draft);
   Result<Object> change(Draft draft, const Manager& manager);
-  std::optional<Error> staleProblem(const Draft& draft, const Json& sent) const;
+  /// A patch (or apply) that names another uid tries to change it; an update is for another object.
+  std::optional<Error> staleProblem(const Draft& draft, const Json& sent, bool patch) const;
   Result<Object> applyNew(const Attempt& attempt, const Json& config, const ApplyOptions& options, const Manager& manager);
 
   // memory_delete.cc, memory_gc.cc

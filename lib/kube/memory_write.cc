@@ -58,11 +58,12 @@ Result<MemoryCluster::State::Draft> MemoryCluster::State::open(const Attempt& at
   return Draft{from, attempt, stored->version->live(), stored->owners, Json(), stored->owners};
 }
 
-std::optional<Error> MemoryCluster::State::staleProblem(const Draft& draft, const Json& sent) const {
+std::optional<Error> MemoryCluster::State::staleProblem(const Draft& draft, const Json& sent, bool patch) const {
   const std::string& version = metaString(sent, "resourceVersion");
   if (!version.empty() && version != draft.live.resourceVersion()) return draft.attempt.error(ErrorCode::conflict, kStale);
   const std::string& uid = metaString(sent, "uid");
   if (!uid.empty() && uid != draft.live.uid()) {
+    if (patch) return draft.attempt.error(ErrorCode::invalid, "metadata.uid: Invalid value: \"" + uid + "\": field is immutable");
     return draft.attempt.error(ErrorCode::conflict,
                                "Precondition failed: UID in precondition: " + uid + ", UID in object meta: " + draft.live.uid());
   }
@@ -108,7 +109,7 @@ Result<Object> MemoryCluster::State::finish(Draft draft) {
   return stored;
 }
 
-Result<Object> MemoryCluster::State::finishNew(Draft draft) {
+Result<Object> MemoryCluster::State::finishNew(Draft draft, const Manager* creator) {
   Json& object = draft.next;
   const Key& key = draft.attempt.key;
   if (auto problem = nameProblem(draft.table.resource, key.name)) return draft.attempt.fail(ErrorCode::invalid, *problem);
@@ -124,6 +125,12 @@ Result<Object> MemoryCluster::State::finishNew(Draft draft) {
   if (draft.table.traits.status) object.erase("status");
   if (draft.table.resource == resources::pods) object["status"]["phase"] = "Pending";
   if (auto admitted = admit(draft); !admitted) return std::unexpected(admitted.error());
+  if (creator != nullptr) {
+    Json owned = object;
+    if (draft.table.traits.status) owned.erase("status");
+    dropSystemFields(owned);
+    if (!owned.empty()) draft.owners.set(*creator, fieldsOf(owned, draft.table.shape));
+  }
   if (draft.dryRun) return Object(std::move(object));
   Object stored = store(draft.table, key, std::move(object), std::move(draft.owners));
   collectGarbage();
@@ -150,12 +157,8 @@ Result<Object> MemoryCluster::State::create(const Attempt& attempt, Json object,
   }
   if (find(into, named.key) != nullptr) return named.fail(ErrorCode::alreadyExists, "an object of this name exists");
 
-  Draft draft{into, named, {}, {}, std::move(object), {}};
-  Json owned = draft.next;
-  if (into.traits.status) owned.erase("status");
-  dropSystemFields(owned);
-  if (!owned.empty()) draft.owners.set(updater(fieldManager), fieldsOf(owned, into.shape));
-  return finishNew(std::move(draft));
+  const Manager creator = updater(fieldManager);
+  return finishNew(Draft{into, named, {}, {}, std::move(object), {}}, &creator);
 }
 
 /// Stores `draft.next`; `manager` owns what differs from the live object.
@@ -176,7 +179,7 @@ Result<Object> MemoryCluster::State::update(const Attempt& attempt, Json object,
   if (draft->table.traits.custom && metaString(object, "resourceVersion").empty()) {
     return attempt.fail(ErrorCode::invalid, "metadata.resourceVersion: must be specified for an update");
   }
-  if (auto stale = staleProblem(*draft, object)) return std::unexpected(*stale);
+  if (auto stale = staleProblem(*draft, object, false)) return std::unexpected(*stale);
   dropNulls(object);
   draft->next = std::move(object);
   addDefaults(draft->table.resource, draft->next);
@@ -192,7 +195,7 @@ Result<Object> MemoryCluster::State::mergePatch(const Attempt& attempt, const Js
   if (!subresource.empty() && !(subresource == "status" && draft->table.traits.status)) {
     return attempt.fail(ErrorCode::notFound, "there is no subresource " + subresource);
   }
-  if (auto stale = staleProblem(*draft, patch)) return std::unexpected(*stale);
+  if (auto stale = staleProblem(*draft, patch, true)) return std::unexpected(*stale);
   draft->status = subresource == "status";
   draft->next = draft->live.json();
   draft->next.merge_patch(patch);
@@ -219,7 +222,10 @@ Result<Object> MemoryCluster::State::patchScale(const Attempt& attempt, int repl
   Json& spec = draft->next["spec"];
   if (!spec.is_object()) spec = Json::object();
   spec["replicas"] = replicas;
-  auto stored = change(*std::move(draft), updater(fieldManager, "scale"));
+  // The subresource's managed fields are those that touch replicas; without any, the server does not begin to track them.
+  const FieldSet touched = fieldsOf({{"spec", {{"replicas", replicas}}}}, draft->table.shape);
+  const bool tracked = !draft->owners.ofOthers({}).intersect(touched).empty();
+  auto stored = tracked ? change(*std::move(draft), updater(fieldManager, "scale")) : finish(*std::move(draft));
   if (!stored) return stored;
   Json scale = {{"apiVersion", "autoscaling/v1"},
                 {"kind", "Scale"},

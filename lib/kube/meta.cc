@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <ctime>
 #include <nlohmann/json.hpp>
 
 namespace pilotlight::kube {
@@ -151,15 +150,6 @@ void dropNulls(Json& value) {
   } else if (value.is_array()) {
     for (Json& item : value) dropNulls(item);
   }
-}
-
-std::string timestamp(std::chrono::system_clock::time_point time) {
-  const std::time_t seconds = std::chrono::system_clock::to_time_t(time);
-  std::tm parts{};
-  gmtime_r(&seconds, &parts);
-  std::array<char, 32> buffer{};
-  const std::size_t size = std::strftime(buffer.data(), buffer.size(), "%Y-%m-%dT%H:%M:%SZ", &parts);
-  return {buffer.data(), size};
 }
 
 }  // namespace pilotlight::kube

@@ -2,11 +2,11 @@
 // Thread-safety: pure functions.
 #pragma once
 
-#include <chrono>
 #include <optional>
 #include <string>
 #include <string_view>
 
+#include "kube/time.h"
 #include "kube/types.h"
 
 namespace pilotlight::kube {
@@ -29,8 +29,5 @@ void keepSystemFields(Json& object, const Json& live);
 void dropSystemFields(Json& object);
 /// Removes members that are null, at every depth of objects: to the API server they are absent.
 void dropNulls(Json& value);
-
-/// RFC 3339 in UTC with seconds.
-std::string timestamp(std::chrono::system_clock::time_point time);
 
 }  // namespace pilotlight::kube

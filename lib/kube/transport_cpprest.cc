@@ -1,10 +1,17 @@
 // Transport on cpprestsdk. What to know about the library, all of it kept inside this file:
 // - its global thread pool defaults to 40 threads: it is made small before the first use;
-// - its timeout is an idle timeout and belongs to the client: a stream gets a client of its own with its own value;
-// - a request on a pooled connection that died may be sent again without a word: requests that are not idempotent
-//   get a fresh connection;
-// - .get() inside a continuation starves the pool: waiting happens on the caller's thread only;
-// - an exception nobody looks at aborts the process: every task is waited for or has a continuation that catches.
+// - its timeout is an idle timeout and belongs to the client: a stream gets a client of its own with its own value, and
+//   deadlines are kept here, by cancelling;
+// - a request on a pooled connection that died is sent again without a word. A write must not be: its body is a stream
+//   that cannot be rewound, which makes the library report the dead connection instead; and a connection that the server
+//   closed while it was idle is found out before anything is written to it;
+// - .get() inside a continuation starves the pool: only tasks that are done are asked there, and waiting happens on the
+//   caller's thread;
+// - an exception nobody looks at aborts the process: every task has a continuation that catches;
+// - what arrives is buffered without a bound: the progress handler, which may throw, sets one;
+// - redirects are followed, and would take the token with them: switched off;
+// - errors tell little: what is certainly unsent is known by the library's fixed messages, and why a certificate was
+//   refused by a callback of our own.
 // - its headers hold a unique_ptr of an incomplete class inline, which C++23's constexpr unique_ptr no longer allows: hence
 //   the deleter below, declared before them and defined after; and they define a macro named U.
 #define _TURN_OFF_PLATFORM_STRING
@@ -22,13 +29,16 @@ struct std::default_delete<web::json::details::_Value> {
   void operator()(web::json::details::_Value* value) const;
 };
 
-#include <cpprest/containerstream.h>
 #include <cpprest/http_client.h>
 #include <cpprest/producerconsumerstream.h>
 #include <fmt/format.h>
 #include <pplx/threadpool.h>
 
+#include <sys/socket.h>
+
 #include <algorithm>
+#include <array>
+#include <atomic>
 #include <condition_variable>
 #include <mutex>
 #include <utility>
@@ -51,11 +61,16 @@ namespace pilotlight::kube {
 namespace {
 
 namespace http = web::http;
+namespace ssl = boost::asio::ssl;
+using boost::asio::ip::tcp;
 using http::client::http_client;
 using http::client::http_client_config;
+using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t kPoolThreads = 4;
 constexpr std::size_t kReadSize = 64 * 1024;
+/// Pooled connections found dead in a row before the request is given up.
+constexpr int kMaxStale = 64;
 
 void initializePoolOnce() {
   static std::once_flag once;
@@ -68,11 +83,56 @@ void initializePoolOnce() {
   });
 }
 
-Error failed(const HttpRequest& request, const std::exception& error) {
-  const auto* known = dynamic_cast<const http::http_exception*>(&error);
-  const bool timedOut = known != nullptr && known->error_code() == std::errc::timed_out;
-  return Error{timedOut ? ErrorCode::timeout : ErrorCode::unavailable,
-               fmt::format("{} {}: {}", request.method, request.target, error.what())};
+struct StaleConnection final : std::exception {
+  const char* what() const noexcept override { return "the idle connection was closed by the server"; }
+};
+
+/// Idle, it has nothing to say: bytes are a farewell (TLS close_notify), and no bytes are the end.
+void refuseStale(const tcp::socket& socket) {
+  if (!socket.is_open()) return;  // new: not connected yet
+  char byte = 0;
+  const auto got = ::recv(const_cast<tcp::socket&>(socket).native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  if (got >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK)) throw StaleConnection();
+}
+
+bool isRead(const HttpRequest& request) {
+  return request.method == "GET" || request.method == "HEAD";
+}
+
+/// The library's messages for what happens before a whole request is on its way.
+bool certainlyUnsent(std::string_view what) {
+  static constexpr std::array kBefore{"Failed to connect", "Error resolving", "Failed to resolve", "Error in SSL",
+                                      "Failed to write request headers"};
+  return std::ranges::any_of(kBefore, [&](std::string_view before) { return what.starts_with(before); });
+}
+
+struct Failure {
+  Error error;
+  bool stale = false;  ///< nothing was sent, and another connection may do
+};
+
+Failure failed(const HttpRequest& request, const std::exception_ptr& thrown, TlsVerdict& verdict) {
+  const auto error = [&](ErrorCode code, std::string_view why) {
+    return Error{code, fmt::format("{} {}: {}", request.method, request.target, why)};
+  };
+  const auto undecided = isRead(request) ? ErrorCode::unavailable : ErrorCode::timeout;
+  try {
+    std::rethrow_exception(thrown);
+  } catch (const StaleConnection& stale) {
+    return {error(ErrorCode::unavailable, stale.what()), true};
+  } catch (const http::http_exception& known) {
+    const std::string_view what = known.what();
+    std::string why(what);
+    if (what.starts_with("Error in SSL")) {
+      const std::string reason = verdict.take();
+      why = "TLS handshake: " + (reason.empty() ? std::string("the server refused it or is no TLS server") : reason);
+    }
+    if (certainlyUnsent(what)) return {error(ErrorCode::unavailable, why)};
+    if (known.error_code() == std::errc::timed_out) return {error(ErrorCode::timeout, why)};
+    return {error(undecided, why)};
+  } catch (const std::exception& other) {
+    return {error(undecided, other.what())};
+  }
 }
 
 HttpResponse headOf(const http::http_response& response) {
@@ -83,14 +143,69 @@ HttpResponse headOf(const http::http_response& response) {
   return head;
 }
 
+/// Where callers wait for the library's threads, which share it: they may finish after the wait is over.
+struct Board {
+  std::mutex mutex;
+  std::condition_variable changed;
+  bool stopped = false;  // guarded by mutex
+};
+
+template <class T>
+struct Slot {  // guarded by the board's mutex
+  std::optional<T> value;
+  std::exception_ptr error;
+  bool done = false;
+};
+
+template <class T>
+std::shared_ptr<Slot<T>> post(const std::shared_ptr<Board>& board, const pplx::task<T>& task) {
+  auto slot = std::make_shared<Slot<T>>();
+  task.then([board, slot](const pplx::task<T>& done) {
+    std::optional<T> value;
+    std::exception_ptr error;
+    try {
+      value = done.get();
+    } catch (...) {
+      error = std::current_exception();
+    }
+    {
+      const std::lock_guard lock(board->mutex);
+      slot->value = std::move(value);
+      slot->error = error;
+      slot->done = true;
+    }
+    board->changed.notify_all();
+  });
+  return slot;
+}
+
+/// How much of an answer is here and not yet taken; the library asks on every part.
+class Intake {
+ public:
+  explicit Intake(std::size_t limit) : limit_(limit) {}
+  void taken(std::size_t bytes) { taken_ += bytes; }
+  void arrived(std::uint64_t total) const {
+    if (total > taken_ + limit_) throw std::length_error(fmt::format("more than {} bytes are waiting", limit_));
+  }
+
+ private:
+  const std::size_t limit_;
+  std::atomic<std::uint64_t> taken_{0};
+};
+
 /// Reads the body with one pending read at a time; the library's threads put what they read into `state`.
 class CpprestBody final : public BodyStream {
   using Buffer = concurrency::streams::streambuf<std::uint8_t>;
 
  public:
   CpprestBody(const http_client& client, const concurrency::streams::istream& body, pplx::cancellation_token_source cancel,
-              std::string what)
-      : client_(client), cancel_(std::move(cancel)), what_(std::move(what)), buffer_(body.streambuf()), state_(std::make_shared<State>()) {
+              std::string what, std::shared_ptr<Intake> intake)
+      : client_(client),
+        cancel_(std::move(cancel)),
+        what_(std::move(what)),
+        buffer_(body.streambuf()),
+        intake_(std::move(intake)),
+        state_(std::make_shared<State>()) {
     readOn(state_, buffer_);
   }
 
@@ -109,6 +224,7 @@ class CpprestBody final : public BodyStream {
     std::string data = std::exchange(state_->data, {});
     state_->ready = false;
     lock.unlock();
+    intake_->taken(data.size());
     readOn(state_, buffer_);  // only now: the reader sets the pace
     return std::optional<std::string>(std::move(data));
   }
@@ -151,8 +267,9 @@ class CpprestBody final : public BodyStream {
     std::string part(1, static_cast<char>(first));
     const std::size_t available = std::min(buffer.in_avail(), kReadSize);
     part.resize(1 + available);
-    if (available > 0) part.resize(1 + std::min(available, buffer.scopy(reinterpret_cast<std::uint8_t*>(part.data() + 1), available)));
-    for (std::size_t i = 1; i < part.size(); ++i) buffer.sbumpc();
+    // What is available is taken at once: this task is done when it is returned.
+    const std::size_t got = available > 0 ? buffer.getn(reinterpret_cast<std::uint8_t*>(part.data() + 1), available).get() : 0;
+    part.resize(1 + got);
     return part;
   }
 
@@ -171,71 +288,187 @@ class CpprestBody final : public BodyStream {
   pplx::cancellation_token_source cancel_;
   const std::string what_;
   const Buffer buffer_;
+  const std::shared_ptr<Intake> intake_;
   const std::shared_ptr<State> state_;
 };
 
+/// Cannot be rewound, so that the library cannot send it twice.
+concurrency::streams::istream oneWay(const std::string& body) {
+  concurrency::streams::producer_consumer_buffer<std::uint8_t> buffer;
+  buffer.putn_nocopy(reinterpret_cast<const std::uint8_t*>(body.data()), body.size()).wait();  // into memory: done at once
+  buffer.close(std::ios_base::out).wait();
+  return buffer.create_istream();
+}
+
 class CpprestTransport final : public Transport {
  public:
-  explicit CpprestTransport(const TransportOptions& options)
-      : options_(options), shared_(options.baseUrl, config(std::chrono::seconds(30))) {}
+  explicit CpprestTransport(const TransportOptions& options) : options_(options), base_(options.baseUrl) {
+    if (base_.scheme() != "http" && base_.scheme() != "https") throw std::invalid_argument("the URL must begin with http:// or https://");
+    if (!options_.credentials) options_.credentials = fixedCredentials({});
+  }
 
   Result<HttpResponse> send(const HttpRequest& request) override {
-    try {
-      const bool pooled = request.method != "POST" && request.idleTimeout == std::chrono::seconds(30);
-      http_client client = pooled ? shared_ : http_client(options_.baseUrl, config(request.idleTimeout));
-      const auto response = client.request(message(request)).get();
-      HttpResponse answer = headOf(response);
-      auto body = response.extract_vector().get();
-      if (body.size() > options_.maxResponseBytes) {
-        return std::unexpected(Error{ErrorCode::unavailable, fmt::format("{} {}: answer too large", request.method, request.target)});
-      }
-      answer.body.assign(body.begin(), body.end());
-      return answer;
-    } catch (const std::exception& error) {
-      return std::unexpected(failed(request, error));
-    }
+    // Without a body to hold it back, only a connection of its own keeps a write from being sent again.
+    const bool pooled = request.idleTimeout == kPooledIdle && (isRead(request) || !request.contentType.empty());
+    return asked<HttpResponse>(request, pooled, [&](http_client& client, const Credentials& credentials, Clock::time_point deadline) {
+      return sendOnce(client, request, credentials, deadline);
+    });
   }
 
   Result<StreamedResponse> stream(const HttpRequest& request) override {
-    try {
-      http_client client(options_.baseUrl, config(request.idleTimeout));
-      pplx::cancellation_token_source cancel;
-      const auto response = client.request(message(request), cancel.get_token()).get();
-      auto body = std::make_unique<CpprestBody>(client, response.body(), cancel, request.method + " " + request.target);
-      return StreamedResponse{headOf(response), std::move(body)};
-    } catch (const std::exception& error) {
-      return std::unexpected(failed(request, error));
+    return asked<StreamedResponse>(request, false, [&](http_client& client, const Credentials& credentials, Clock::time_point deadline) {
+      return streamOnce(client, request, credentials, deadline);
+    });
+  }
+
+  void shutdown() override {
+    {
+      const std::lock_guard lock(board_->mutex);
+      board_->stopped = true;
     }
+    board_->changed.notify_all();
   }
 
  private:
-  static http_client_config config(std::chrono::milliseconds idleTimeout) {
+  static constexpr std::chrono::milliseconds kPooledIdle{std::chrono::seconds(30)};
+  template <class T>
+  using Outcome = std::expected<T, Failure>;
+
+  static int statusOf(const HttpResponse& response) { return response.status; }
+  static int statusOf(const StreamedResponse& response) { return response.head.status; }
+
+  /// With the credentials of now, on a connection that is alive, and once more after a 401 that new ones may mend.
+  template <class T, class Once>
+  Result<T> asked(const HttpRequest& request, bool pooled, Once once) {
+    const auto deadline = Clock::now() + request.deadline;
+    bool renewed = false;
+    for (int stale = 0;;) {
+      const auto credentials = options_.credentials->current();
+      if (!credentials)
+        return std::unexpected(Error{credentials.error().code, request.method + " " + request.target + ": " + credentials.error().message});
+      Outcome<T> outcome = std::unexpected(Failure{});
+      try {
+        http_client client = pooled ? shared(*credentials) : http_client(base_, config(*credentials, request.idleTimeout));
+        outcome = once(client, *credentials, deadline);
+      } catch (const std::exception&) {
+        outcome = std::unexpected(failed(request, std::current_exception(), *verdict_));
+      }
+      if (!outcome && outcome.error().stale && stale++ < kMaxStale) continue;
+      if (!outcome) return std::unexpected(std::move(outcome.error().error));
+      if (statusOf(*outcome) != 401 || renewed || !options_.credentials->reject()) return *std::move(outcome);
+      renewed = true;
+    }
+  }
+
+  Outcome<HttpResponse> sendOnce(http_client& client, const HttpRequest& request, const Credentials& credentials,
+                                 Clock::time_point deadline) {
+    pplx::cancellation_token_source cancel;
+    using Bytes = std::vector<unsigned char>;
+    auto intake = std::make_shared<Intake>(options_.maxResponseBytes);
+    const auto task =
+        client.request(message(request, credentials, intake), cancel.get_token()).then([](const http::http_response& response) {
+          return response.extract_vector().then([response](Bytes body) { return std::pair(headOf(response), std::move(body)); });
+        });
+    auto answer = await(task, cancel, deadline, request);
+    if (!answer) return std::unexpected(std::move(answer.error()));
+    HttpResponse response = std::move(answer->first);
+    response.body.assign(answer->second.begin(), answer->second.end());
+    return response;
+  }
+
+  Outcome<StreamedResponse> streamOnce(http_client& client, const HttpRequest& request, const Credentials& credentials,
+                                       Clock::time_point deadline) {
+    pplx::cancellation_token_source cancel;
+    auto intake = std::make_shared<Intake>(options_.maxResponseBytes);
+    auto response = await(client.request(message(request, credentials, intake), cancel.get_token()), cancel, deadline, request);
+    if (!response) return std::unexpected(std::move(response.error()));
+    auto body = std::make_unique<CpprestBody>(client, response->body(), cancel, request.method + " " + request.target, std::move(intake));
+    return StreamedResponse{headOf(*response), std::move(body)};
+  }
+
+  template <class T>
+  Outcome<T> await(const pplx::task<T>& task, const pplx::cancellation_token_source& cancel, Clock::time_point deadline,
+                   const HttpRequest& request) {
+    const auto slot = post(board_, task);
+    std::unique_lock lock(board_->mutex);
+    board_->changed.wait_until(lock, deadline, [&] { return slot->done || board_->stopped; });
+    if (slot->done && slot->error) return std::unexpected(failed(request, slot->error, *verdict_));
+    if (slot->done) return *std::move(slot->value);
+    const bool stopped = board_->stopped;
+    lock.unlock();
+    cancel.cancel();
+    const std::string what = request.method + " " + request.target;
+    if (stopped) return std::unexpected(Failure{{ErrorCode::cancelled, what + ": the transport was shut down"}});
+    return std::unexpected(Failure{{ErrorCode::timeout, fmt::format("{}: no answer within {} ms", what, request.deadline.count())}});
+  }
+
+  /// The client with the pooled connections; another one when the client certificate has changed.
+  http_client shared(const Credentials& credentials) {
+    const std::lock_guard lock(mutex_);
+    if (!shared_ || certificate_ != credentials.certificate) {
+      shared_ = std::make_unique<http_client>(base_, config(credentials, kPooledIdle));
+      certificate_ = credentials.certificate;
+    }
+    return *shared_;
+  }
+
+  http_client_config config(const Credentials& credentials, std::chrono::milliseconds idleTimeout) const {
     http_client_config config;
     config.set_timeout(std::chrono::duration_cast<std::chrono::microseconds>(idleTimeout));
+    config.set_max_redirects(0);
+    if (base_.scheme() == "http") {
+      config.set_nativehandle_options([](http::client::native_handle handle) { refuseStale(*static_cast<tcp::socket*>(handle)); });
+      return config;
+    }
+    config.set_nativehandle_options(
+        [](http::client::native_handle handle) { refuseStale(static_cast<ssl::stream<tcp::socket&>*>(handle)->next_layer()); });
+    config.set_validate_certificates(!options_.tls.insecureSkipVerify);
+    config.set_tlsext_sni_enabled(!isIpLiteral(options_.tls.serverName.empty() ? base_.host() : options_.tls.serverName));
+    config.set_ssl_context_callback(
+        [tls = options_.tls, certificate = credentials.certificate, key = credentials.key, verdict = verdict_](ssl::context& context) {
+          const auto done = setUpTls(context.native_handle(), tls, certificate, key, *verdict);
+          if (!done) throw http::http_exception("Error in SSL setup: " + done.error());
+        });
     return config;
   }
 
-  http::http_request message(const HttpRequest& request) const {
+  http::http_request message(const HttpRequest& request, const Credentials& credentials, const std::shared_ptr<Intake>& intake) const {
     http::http_request message(request.method);
     message.set_request_uri(web::uri(request.target));
-    if (!request.contentType.empty()) message.set_body(request.body, request.contentType);
+    if (!request.contentType.empty()) message.set_body(oneWay(request.body), request.body.size(), request.contentType);
     for (const auto& [name, value] : request.headers) message.headers().add(name, value);
-    if (!options_.bearerToken.empty()) message.headers().add("Authorization", "Bearer " + options_.bearerToken);
+    if (!credentials.bearerToken.empty()) message.headers().add("Authorization", "Bearer " + credentials.bearerToken);
+    // The library expects the name of the Host header in the certificate, and no other can be given to it.
+    if (!options_.tls.serverName.empty()) message.headers().add("Host", options_.tls.serverName);
+    message.set_progress_handler([intake](http::message_direction::direction direction, std::uint64_t total) {
+      if (direction == http::message_direction::download) intake->arrived(total);
+    });
     return message;
   }
 
-  const TransportOptions options_;
-  http_client shared_;
+  TransportOptions options_;  // constant after construction, as the next
+  const web::uri base_;
+  const std::shared_ptr<TlsVerdict> verdict_ = std::make_shared<TlsVerdict>();
+  const std::shared_ptr<Board> board_ = std::make_shared<Board>();
+  std::mutex mutex_;
+  std::unique_ptr<http_client> shared_;  // guarded by mutex_
+  std::string certificate_;              // guarded by mutex_: shown by shared_
 };
 
 }  // namespace
 
 std::expected<std::unique_ptr<Transport>, Error> makeTransport(const TransportOptions& options) {
   initializePoolOnce();
+  const auto unusable = [&](const std::string& why) {
+    return std::unexpected(Error{ErrorCode::badRequest, fmt::format("connect to {}: {}", options.baseUrl, why)});
+  };
+  if (options.baseUrl.starts_with("https:")) {
+    if (auto checked = checkTls(options.tls, "", ""); !checked) return unusable(checked.error());
+  }
   try {
     return std::make_unique<CpprestTransport>(options);
   } catch (const std::exception& error) {
-    return std::unexpected(Error{ErrorCode::badRequest, fmt::format("connect to {}: {}", options.baseUrl, error.what())});
+    return unusable(error.what());
   }
 }
 

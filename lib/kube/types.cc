@@ -26,10 +26,11 @@ const Resource secrets = core("secrets", "Secret");
 const Resource configMaps = core("configmaps", "ConfigMap");
 const Resource events = core("events", "Event");
 const Resource deployments{"apps", "v1", "deployments", "Deployment"};
+const Resource leases{"coordination.k8s.io", "v1", "leases", "Lease"};
 
 const std::vector<Resource>& all() {
-  static const std::vector<Resource> list{functions,       functionVersions, functionRoutes, pods,   services,
-                                          serviceAccounts, secrets,          configMaps,     events, deployments};
+  static const std::vector<Resource> list{functions, functionVersions, functionRoutes, pods,        services, serviceAccounts,
+                                          secrets,   configMaps,       events,         deployments, leases};
   return list;
 }
 

@@ -81,15 +81,34 @@ TEST_P(ClientContract, ApplyConflictsWithWhatAnUpdateChanged) {
   EXPECT_THAT(refused.error().message, HasSubstr("\"patcher\""));
 }
 
-TEST_P(ClientContract, ApplyWithAStaleVersionOrAnotherUidIsAConflict) {
+TEST_P(ClientContract, ApplyWithAStaleVersionIsAConflict) {
   const Object first = apply(resources::configMaps, configMap("one", {{"a", "1"}}), "applier");
   apply(resources::configMaps, configMap("one", {{"a", "2"}}), "applier");
   Json stale = configMap("one", {{"a", "3"}});
   stale["metadata"]["resourceVersion"] = first.resourceVersion();
   EXPECT_THAT(client.apply(resources::configMaps, stale, {"applier"}), Fails(ErrorCode::conflict));
-  Json other = configMap("one", {{"a", "3"}});
-  other["metadata"]["uid"] = "00000000-0000-4000-8000-000000000000";
-  EXPECT_THAT(client.apply(resources::configMaps, other, {"applier"}), Fails(ErrorCode::conflict));
+}
+
+TEST_P(ClientContract, ApplyOrPatchWithAnotherUidIsInvalidSinceItCannotBeChanged) {
+  apply(resources::configMaps, configMap("one"), "applier");
+  apply(resources::functions, function("fn"), "applier");
+  Json map = configMap("one", {{"a", "3"}});
+  Json fn = function("fn");
+  for (Json* other : {&map, &fn}) (*other)["metadata"]["uid"] = "00000000-0000-4000-8000-000000000000";
+  EXPECT_THAT(client.apply(resources::configMaps, map, {"applier"}), Fails(ErrorCode::invalid));
+  EXPECT_THAT(client.apply(resources::functions, fn, {"applier"}), Fails(ErrorCode::invalid));
+  EXPECT_THAT(client.mergePatch(resources::configMaps, key("one"), map, "patcher"), Fails(ErrorCode::invalid));
+  EXPECT_EQ(get(resources::configMaps, "one").stringAt("/data/a"), "1");
+}
+
+TEST_P(ClientContract, WhoCreatesOwnsTheDefaultsToo) {
+  create(resources::deployments, deployment("d"));
+  Json withReplicas = deployment("d");
+  withReplicas["spec"]["replicas"] = 2;
+  const auto refused = client.apply(resources::deployments, withReplicas, {"applier"});
+  ASSERT_THAT(refused, Fails(ErrorCode::conflict));
+  EXPECT_THAT(refused.error().message, HasSubstr("\"creator\""));
+  EXPECT_THAT(refused.error().message, HasSubstr(".spec.replicas"));
 }
 
 TEST_P(ClientContract, DryRunChangesNothing) {

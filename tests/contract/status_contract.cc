@@ -119,7 +119,10 @@ TEST_P(ClientContract, PatchScaleOfNothingOrOfAKindWithoutItIsNotFoundAndNegativ
   EXPECT_THAT(client.patchScale(resources::deployments, key("d"), -1, "", "a"), Fails(ErrorCode::invalid));
 }
 
-TEST_P(ClientContract, WhoScalesOwnsReplicas) {
+TEST_P(ClientContract, WhoScalesOwnsReplicasWhenSomebodyOwnedThemBefore) {
+  Json atBirth = deployment("d");
+  atBirth["spec"]["replicas"] = 0;
+  apply(resources::deployments, atBirth, "autoscaler-at-birth");
   apply(resources::deployments, deployment("d"), "operator");
   must(client.patchScale(resources::deployments, key("d"), 4, "", "autoscaler"));
   EXPECT_EQ(apply(resources::deployments, deployment("d"), "operator").intAt("/spec/replicas"), 4)
@@ -130,6 +133,18 @@ TEST_P(ClientContract, WhoScalesOwnsReplicas) {
   ASSERT_THAT(refused, Fails(ErrorCode::conflict));
   EXPECT_THAT(refused.error().message, HasSubstr("autoscaler"));
   EXPECT_THAT(refused.error().message, HasSubstr(".spec.replicas"));
+}
+
+/// The scale's own managed fields are those that touch replicas, and an object without any is not tracked.
+TEST_P(ClientContract, ScalingWhatNobodyOwnsGivesItToNobody) {
+  apply(resources::deployments, deployment("d"), "operator");
+  must(client.patchScale(resources::deployments, key("d"), 4, "", "autoscaler"));
+  EXPECT_EQ(apply(resources::deployments, deployment("d"), "operator").intAt("/spec/replicas"), 4);
+  Json withReplicas = deployment("d");
+  withReplicas["spec"]["replicas"] = 1;
+  EXPECT_EQ(apply(resources::deployments, withReplicas, "operator").intAt("/spec/replicas"), 1) << "no conflict";
+  must(client.patchScale(resources::deployments, key("d"), 5, "", "autoscaler"));
+  EXPECT_THAT(client.apply(resources::deployments, withReplicas, {"operator"}), Fails(ErrorCode::conflict)) << "operator owned them";
 }
 
 TEST_P(ClientContract, ScalingTakesReplicasFromWhoAppliedIt) {

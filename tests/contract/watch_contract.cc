@@ -36,6 +36,30 @@ TEST_P(ClientContract, ListSelectsByLabels) {
   EXPECT_THAT(client.list(resources::configMaps, {ns, "a=b=c"}), Fails(ErrorCode::badRequest));
 }
 
+TEST_P(ClientContract, ObjectsSayTheirKindAndNotWhoManagesTheirFields) {
+  const Object created = create(resources::configMaps, labelled("one", {{"w", "1"}}));
+  const auto list = client.list(resources::configMaps, {ns, "w=1"});
+  const auto stream = watch(resources::configMaps, "", "w=1");
+  ASSERT_TRUE(list.has_value());
+  ASSERT_EQ(list->items.size(), 1U);
+  for (const Object& object : {created, list->items.front(), get(resources::configMaps, "one"), next(*stream).object}) {
+    EXPECT_EQ(object.stringAt("/kind"), "ConfigMap");
+    EXPECT_EQ(object.stringAt("/apiVersion"), "v1");
+    EXPECT_EQ(object.name(), "one");
+    EXPECT_EQ(object.at("/metadata/managedFields"), nullptr);
+  }
+}
+
+TEST_P(ClientContract, AListOfNothingIsEmptyAndCanBeWatchedFrom) {
+  const auto list = client.list(resources::functionVersions, {ns, ""});
+  ASSERT_TRUE(list.has_value()) << list.error().message;
+  EXPECT_TRUE(list->items.empty());
+  EXPECT_TRUE(list->continue_.empty());
+  const auto stream = watch(resources::configMaps, list->resourceVersion, "w=1");
+  create(resources::configMaps, labelled("one", {{"w", "1"}}));
+  EXPECT_EQ(next(*stream).object.name(), "one");
+}
+
 TEST_P(ClientContract, ListOfOneNamespaceOrOfAll) {
   create(resources::configMaps, labelled("here", {{"only", ns}}));
   Json elsewhere = labelled("there", {{"only", ns}});

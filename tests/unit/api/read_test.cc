@@ -24,7 +24,7 @@ TEST(ReadFunction, FillsInDefaults) {
   EXPECT_EQ(function->spec.runtime, Runtime::http);
   EXPECT_EQ(function->spec.timeout, std::chrono::seconds(30));
   EXPECT_EQ(function->spec.concurrency.queue.bytes.value, 64LL << 20);
-  EXPECT_EQ(function->spec.replicas, -1);
+  EXPECT_FALSE(function->spec.replicas);
   EXPECT_THAT(function->spec.scale.metrics, SizeIs(1));
   EXPECT_FALSE(function->spec.resources.ephemeral);
   EXPECT_FALSE(function->spec.concurrency.reserved);
@@ -102,7 +102,7 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{R"({"concurrency": {"target": 101}})", "spec.concurrency.target", "between 1 and 100"},
         Bad{R"({"concurrency": {"reserved": -1}})", "spec.concurrency.reserved", "between 0 and 1000000 (got -1)"},
         Bad{R"({"concurrency": {"queue": {"requests": 1000001}}})", "spec.concurrency.queue.requests", "between 0"},
-        Bad{R"({"replicas": -2})", "spec.replicas", "between -1 and 1000"}, Bad{R"({"replicas": 1.5})", "spec.replicas", "whole number"},
+        Bad{R"({"replicas": -1})", "spec.replicas", "between 0 and 1000"}, Bad{R"({"replicas": 1.5})", "spec.replicas", "whole number"},
         Bad{R"({"replicas": "1"})", "spec.replicas", "whole number"}, Bad{R"({"replicas": 99999999999})", "spec.replicas", "between"},
         Bad{R"({"replicas": 18446744073709551615})", "spec.replicas", "between"},
         Bad{R"({"scale": {"min": -1}})", "spec.scale.min", "(got -1)"},

@@ -17,7 +17,7 @@ class ApiServerTest : public ApiFixture {
  protected:
   void SetUp() override {
     ApiFixture::SetUp();
-    transport_ = *kube::makeTransport({.baseUrl = url_, .bearerToken = token_});
+    transport_ = *kube::makeTransport({.baseUrl = url_, .credentials = kube::fixedCredentials({.bearerToken = token_})});
   }
   kube::HttpResponse send(kube::HttpRequest request) {
     auto response = transport_->send(request);
@@ -39,7 +39,7 @@ class ApiServerTest : public ApiFixture {
 
 TEST_F(ApiServerTest, EveryPathNeedsTheToken) {
   for (const std::string& token : {std::string(), std::string("wrong"), token_.substr(1), token_ + "0"}) {
-    const auto stranger = *kube::makeTransport({.baseUrl = url_, .bearerToken = token});
+    const auto stranger = *kube::makeTransport({.baseUrl = url_, .credentials = kube::fixedCredentials({.bearerToken = token})});
     for (const char* path : {kFunctions, "/healthz", "/metrics", "/version", "/apis", "/nothing"}) {
       const auto response = stranger->send({.target = path});
       ASSERT_TRUE(response) << response.error().message;

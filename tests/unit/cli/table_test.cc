@@ -7,9 +7,9 @@
 #include "api/api.h"
 #include "cli/kubeconfig.h"
 #include "cli/printers.h"
-#include "cli/status.h"
 #include "cli/target.h"
-#include "cli/yaml.h"
+#include "kube/status.h"
+#include "kube/yaml.h"
 
 namespace pilotlight::cli {
 namespace {
@@ -103,7 +103,7 @@ TEST(Yaml, KeepsTypesBothWays) {
                      {"g", Json::object()},
                      {"h", "two\nlines\n"},
                      {"i", "null"}};
-  EXPECT_EQ(*yamlToJson(jsonToYaml(json)), json) << jsonToYaml(json);
+  EXPECT_EQ(*kube::yamlToJson(kube::jsonToYaml(json)), json) << kube::jsonToYaml(json);
 }
 
 TEST(Yaml, RefusesAnAliasBombAndBrokenText) {
@@ -113,28 +113,28 @@ TEST(Yaml, RefusesAnAliasBombAndBrokenText) {
     for (int i = 0; i < 9; ++i) bomb += std::string(i == 0 ? "*" : ", *") + static_cast<char>(c - 1);
     bomb += "]\n";
   }
-  EXPECT_FALSE(yamlToJson(bomb));
-  EXPECT_FALSE(yamlToJson("a: [1"));
+  EXPECT_FALSE(kube::yamlToJson(bomb));
+  EXPECT_FALSE(kube::yamlToJson("a: [1"));
 }
 
 TEST(StatusObject, RoundTripsEveryCode) {
   using enum kube::ErrorCode;
   for (const auto code : {notFound, alreadyExists, conflict, gone, invalid, badRequest, forbidden, tooManyRequests, timeout, unavailable}) {
-    const auto back = fromStatus(httpStatus(code), toStatus({code, "why"}).dump());
+    const auto back = kube::fromStatus(httpStatus(code), kube::toStatus({code, "why"}).dump());
     EXPECT_EQ(back.code, code);
     EXPECT_EQ(back.message, "why");
   }
-  EXPECT_EQ(fromStatus(502, "<html>").code, unavailable);
+  EXPECT_EQ(kube::fromStatus(502, "<html>").code, unavailable);
 }
 
 TEST(Kubeconfig, IsReadAsWritten) {
   const ApiAddress written{"http://127.0.0.1:39001", "0123456789", kLocalContext, "shop"};
-  const auto read = readKubeconfig(writeKubeconfig(written));
+  const auto read = kube::readKubeconfig(writeKubeconfig(written));
   ASSERT_TRUE(read) << read.error();
   EXPECT_EQ(read->server, written.server);
-  EXPECT_EQ(read->token, written.token);
+  EXPECT_EQ(read->credentials->current()->bearerToken, written.token);
   EXPECT_EQ(read->namespace_, "shop");
-  EXPECT_TRUE(read->local());
+  EXPECT_EQ(read->context, kLocalContext);
 }
 
 TEST(Kubeconfig, WithoutOneSaysHowToStartAnInstance) {

@@ -21,6 +21,7 @@ class Simulation {
   int current = 0;
   int ready = 0;
   bool panic = false;
+  bool partial = false;
 
   Simulation() {
     spec.targetPerReplica = 10;
@@ -37,7 +38,7 @@ class Simulation {
     if (now_ - raisedAt_ >= startup) {
       ready = current;
     }
-    const LoadSample sample{now_, inFlight, queued, integral_, lastActive_};
+    const LoadSample sample{now_, inFlight, queued, integral_, lastActive_, partial};
     const auto decision = autoscaler_.decide(spec, sample, {.current = current, .ready = ready});
     panic = decision.panic;
     if (decision.replicas > current) {
@@ -286,6 +287,19 @@ TEST(SplitReplicas, RoundsUpSoThatEveryWeightHasAReplica) {
   EXPECT_EQ(splitReplicas(10, {95, 5}), (std::vector<int>{10, 1}));
   EXPECT_EQ(splitReplicas(10, {100, 0}), (std::vector<int>{10, 0}));
   EXPECT_EQ(splitReplicas(0, {50, 50}), (std::vector<int>{0, 0}));
+}
+
+TEST(Autoscale, WithoutAllLoadsKnownNothingGoesDown) {
+  Simulation sim;
+  sim.hold(50, seconds(70));
+  ASSERT_EQ(sim.current, 5);
+  sim.partial = true;
+  sim.hold(0, seconds(300));
+  EXPECT_EQ(sim.current, 5);
+  EXPECT_EQ(sim.step(0, 95), 10) << "up it may go";
+  sim.partial = false;
+  sim.hold(0, seconds(40));
+  EXPECT_EQ(sim.current, 0);
 }
 
 }  // namespace

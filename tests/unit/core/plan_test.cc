@@ -337,7 +337,7 @@ TEST(Plan, PinnedToZeroHasNoBackendSoThatNothingWakesIt) {
   EXPECT_THAT(world.pass().route.spec.backends, IsEmpty());
   world.settle();
   EXPECT_EQ(world.deployment(1)->replicas, 0);
-  world.observed.function.spec.replicas = -1;
+  world.observed.function.spec.replicas.reset();
   ++world.observed.function.metadata.generation;
   EXPECT_EQ(world.pass().route.spec.backends.size(), 1U);
 }
@@ -438,6 +438,43 @@ TEST(SetCondition, KeepsTheTransitionTimeWhileTheStatusIsTheSame) {
   setCondition(conditions, {.type = "Ready", .status = "True", .reason = "C"}, start + std::chrono::seconds(9));
   EXPECT_EQ(conditions[0].lastTransitionTime, "2026-01-31T12:00:09Z");
   EXPECT_EQ(conditions.size(), 1U);
+}
+
+TEST(Plan, WhatAGatewayAcknowledgedThatIsGoneHoldsNothingUp) {
+  World world;
+  world.observed.gateways = {"gateway-0"};
+  world.settle();
+  world.runPods(1, 2);
+  world.deployment(1)->replicas = 2;
+  world.gatewayAnswers = false;
+  world.change("registry.example/orders:2");
+  world.settle();
+  world.runPods(2, 2);
+  world.settle();
+  ASSERT_EQ(world.servedVersion(), 2);
+  auto& acks = world.observed.route->status.gateways;
+  acks = {{"gateway-0", world.observed.route->metadata.generation}, {"gateway-9", 1}};
+  world.observed.gateways = {"gateway-0", "gateway-9"};
+  EXPECT_THAT(world.plan().scale, IsEmpty()) << "gateway-9 may still send to version 1";
+  EXPECT_THAT(world.plan().forgetGateways, IsEmpty());
+  world.observed.gateways.reset();
+  EXPECT_THAT(world.plan().scale, IsEmpty()) << "who is there is not known";
+
+  world.observed.gateways = {"gateway-0"};
+  const Plan plan = world.plan();
+  EXPECT_THAT(plan.forgetGateways, ElementsAre("gateway-9"));
+  EXPECT_THAT(plan.scale, Contains(Field(&ScaleTo::deployment, "orders-00001")));
+  EXPECT_EQ(condition(plan.status, "Ready").status, "True");
+}
+
+TEST(Plan, WithEveryGatewayGoneNobodyHasAcknowledged) {
+  World world;
+  world.observed.gateways = {"gateway-0"};
+  world.settle();
+  world.observed.gateways = std::set<std::string>{};
+  const Plan plan = world.plan();
+  EXPECT_THAT(plan.forgetGateways, ElementsAre("gateway-0"));
+  EXPECT_NE(condition(plan.status, "Ready").status, "True");
 }
 
 }  // namespace

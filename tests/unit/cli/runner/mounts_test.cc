@@ -5,6 +5,7 @@
 #include <atomic>
 
 #include "harness.h"
+#include "kube/base64.h"
 
 namespace pilotlight::local {
 namespace {
@@ -114,11 +115,11 @@ TEST_F(MountsTest, RemovingATreeDoesNotFollowLinks) {
 }
 
 TEST(Base64, DecodesWhatIsBase64) {
-  EXPECT_EQ(decodeBase64(""), "");
-  EXPECT_EQ(decodeBase64("cGFzcw=="), "pass");
-  EXPECT_EQ(decodeBase64("cGFz\nc3M="), "passs");
-  EXPECT_EQ(decodeBase64("/+8="), "\xff\xef");
-  for (const char* text : {"a", "ab", "abc", "a===", "ab=c", "a-b_", "===="}) EXPECT_FALSE(decodeBase64(text)) << text;
+  EXPECT_EQ(kube::decodeBase64(""), "");
+  EXPECT_EQ(kube::decodeBase64("cGFzcw=="), "pass");
+  EXPECT_EQ(kube::decodeBase64("cGFz\nc3M="), "passs");
+  EXPECT_EQ(kube::decodeBase64("/+8="), "\xff\xef");
+  for (const char* text : {"a", "ab", "abc", "a===", "ab=c", "a-b_", "===="}) EXPECT_FALSE(kube::decodeBase64(text)) << text;
 }
 
 }  // namespace

@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-namespace pilotlight::cli {
+namespace pilotlight::kube {
 
 /// One document. Plain scalars follow the YAML core schema (null, true, 12, 1.5), quoted ones are strings. Bounded in
 /// nodes and depth, so that aliases cannot blow it up. The error is one line.
@@ -16,4 +16,4 @@ std::expected<nlohmann::json, std::string> yamlToJson(std::string_view text);
 /// Block style, keys in order, strings quoted where they would read as something else.
 std::string jsonToYaml(const nlohmann::json& json);
 
-}  // namespace pilotlight::cli
+}  // namespace pilotlight::kube

@@ -1,4 +1,4 @@
-#include "cli/yaml.h"
+#include "kube/yaml.h"
 
 #include <yaml-cpp/yaml.h>
 
@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
-namespace pilotlight::cli {
+namespace pilotlight::kube {
 
 using Json = nlohmann::json;
 
@@ -120,4 +120,4 @@ std::string jsonToYaml(const Json& json) {
   return std::string(out.c_str()) + "\n";
 }
 
-}  // namespace pilotlight::cli
+}  // namespace pilotlight::kube

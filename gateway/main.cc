@@ -1,0 +1,134 @@
+// pilotlight-gateway: the gateway on a cluster. Exit codes: 0 it was told to end; 1 it could not start; 2 wrong usage.
+#include <malloc.h>
+
+#include <CLI/CLI.hpp>
+#include <iostream>
+
+#include "gateway/access_log.h"
+#include "gateway/gateway.h"
+#include "program/cluster.h"
+#include "program/signals.h"
+
+namespace {
+
+using namespace pilotlight;
+
+struct Options {
+  program::ClusterOptions cluster{.userAgent = "pilotlight-gateway"};
+  std::string name;
+  std::string listen = "0.0.0.0:8080", internalListen = "0.0.0.0:8081";
+  std::string accessLog = "errors";
+  int endSeconds = 5, graceSeconds = 30;
+  gateway::GatewayOptions gateway;
+};
+
+void addOptions(CLI::App& app, Options& options) {
+  app.add_option("--kubeconfig", options.cluster.kubeconfig, "file; default: $KUBECONFIG, else the pod's own account");
+  app.add_option("--context", options.cluster.context, "of the kubeconfig; default: its current one");
+  app.add_option("--name", options.name, "unique among gateways, its pod's name; default: $POD_NAME, else the host's name");
+  app.add_option("--watch-namespace", options.gateway.watchNamespace, "functions of this namespace only; default: of all");
+  app.add_option("--listen", options.listen, "address for requests")->capture_default_str();
+  app.add_option("--internal-listen", options.internalListen, "address for shims, the operator, /metrics, /healthz, /readyz")
+      ->capture_default_str();
+  app.add_option("--access-log", options.accessLog, "a JSON line per request on stdout")
+      ->check(CLI::IsMember({"off", "errors", "all"}))
+      ->capture_default_str();
+  app.add_option("--loops", options.gateway.loops, "event loops; 0: one per core")->check(CLI::Range(0, 256));
+  app.add_option("--pool", options.gateway.pool, "requests at once of all functions together; 0: no limit")
+      ->check(CLI::Range(0, 1'000'000))
+      ->capture_default_str();
+  app.add_option("--end-delay", options.endSeconds, "seconds that it goes on after SIGTERM, while /readyz says no")
+      ->check(CLI::Range(0, 300))
+      ->capture_default_str();
+  app.add_option("--grace", options.graceSeconds, "seconds that requests in flight may take after that")
+      ->check(CLI::Range(0, 3600))
+      ->capture_default_str();
+}
+
+std::expected<void, std::string> complete(Options& options) {
+  const auto address = [](const char* option, const std::string& text) -> std::expected<net::Address, std::string> {
+    auto parsed = net::parseAddress(text);
+    if (!parsed) return std::unexpected(std::string(option) + " " + text + ": " + parsed.error());
+    return *parsed;
+  };
+  auto open = address("--listen", options.listen);
+  if (!open) return std::unexpected(open.error());
+  auto own = address("--internal-listen", options.internalListen);
+  if (!own) return std::unexpected(own.error());
+  options.gateway.listen = *open;
+  options.gateway.internalListen = *own;
+  options.gateway.accessLog = options.accessLog == "off"   ? gateway::AccessLog::off
+                              : options.accessLog == "all" ? gateway::AccessLog::all
+                                                           : gateway::AccessLog::errors;
+  if (options.name.empty()) options.name = program::environment("POD_NAME");
+  if (options.name.empty()) options.name = program::hostName();
+  options.gateway.name = options.name;
+  return {};
+}
+
+void say(std::string_view level, std::string_view message,
+         std::initializer_list<std::pair<std::string_view, std::string_view>> fields = {}) {
+  std::string line;
+  gateway::beginLogLine(line, level, message);
+  for (const auto& [key, value] : fields) {
+    line += ',';
+    gateway::appendJsonString(line, key);
+    line += ':';
+    gateway::appendJsonString(line, value);
+  }
+  std::cout << line + "}\n" << std::flush;
+}
+
+/// Little memory: few heaps for few threads, and what is large goes back when it is freed.
+void boundHeap() {
+  ::mallopt(M_ARENA_MAX, 2);
+  ::mallopt(M_MMAP_THRESHOLD, 64 << 10);
+  ::mallopt(M_TRIM_THRESHOLD, 64 << 10);
+}
+
+int run(const program::Signals& signals, Options& options) {
+  const auto failed = [](const std::string& why) {
+    say("error", "gateway did not start", {{"error", why}});
+    return 1;
+  };
+  auto cluster = program::openCluster(options.cluster);
+  if (!cluster) return failed(cluster.error());
+  gateway::Gateway gateway(*cluster->client, options.gateway);
+  const auto started = gateway.start();
+  if (started) {
+    ::malloc_trim(0);  // what the first lists needed
+    say("info", "gateway started",
+        {{"name", options.name}, {"listen", gateway.address().toString()}, {"internal", gateway.internalAddress().toString()}});
+    while (signals.wait() != program::Signals::Event::end) {
+    }
+    say("info", "gateway ends");
+    gateway.announceEnd();
+    signals.waitFor(std::chrono::seconds(options.endSeconds));  // another signal: at once
+    gateway.drain(std::chrono::seconds(options.graceSeconds));
+  }
+  cluster->client->shutdown();  // nothing waits for the API server any more
+  gateway.stop(std::chrono::milliseconds(0));
+  if (!started) return failed(started.error());
+  say("info", "gateway ended");
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  boundHeap();
+  const program::Signals signals;
+  Options options;
+  CLI::App app("Carries requests to functions on Kubernetes, and wakes them.", "pilotlight-gateway");
+  addOptions(app, options);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+  if (auto done = complete(options); !done) {
+    std::cerr << done.error() << "\n";
+    return 2;
+  }
+  return run(signals, options);
+}

@@ -1,0 +1,150 @@
+// pilotlight-operator: the operator on a cluster. Of several that run, the one that holds the Lease works, the others stand by.
+// Exit codes: 0 it was told to end; 1 it could not start, or lost the Lease; 2 wrong usage.
+#include <CLI/CLI.hpp>
+#include <atomic>
+#include <cstdlib>
+#include <iostream>
+#include <random>
+
+#include "kube/lease.h"
+#include "operator/leader.h"
+#include "program/cluster.h"
+#include "program/signals.h"
+
+namespace {
+
+using namespace pilotlight;
+
+struct Options {
+  program::ClusterOptions cluster{.userAgent = "pilotlight-operator"};
+  std::string listen = "0.0.0.0:8082";
+  std::string namespace_, identity;
+  std::string leaseName = "pilotlight-operator";
+  int leaseSeconds = 15;
+  op::LeaderOptions leader{.operator_ = {.workers = 4}, .pods = {}, .loads = {}};
+};
+
+void addOptions(CLI::App& app, Options& options) {
+  app.add_option("--kubeconfig", options.cluster.kubeconfig, "file; default: $KUBECONFIG, else the pod's own account");
+  app.add_option("--context", options.cluster.context, "of the kubeconfig; default: its current one");
+  app.add_option("--namespace", options.namespace_, "where gateways and Lease are; default: $POD_NAMESPACE, else the account's");
+  app.add_option("--watch-namespace", options.leader.operator_.watchNamespace, "Functions of this namespace only; default: of all");
+  app.add_option("--listen", options.listen, "address for /metrics, /healthz, /readyz")->capture_default_str();
+  app.add_option("--identity", options.identity, "in the Lease; default: $POD_NAME, else the host's name, and the process");
+  app.add_option("--lease", options.leaseName, "name of the Lease")->capture_default_str();
+  app.add_option("--lease-seconds", options.leaseSeconds, "after which another may take a Lease that is not renewed")
+      ->check(CLI::Range(3, 600))
+      ->capture_default_str();
+  auto& serve = options.leader.operator_;
+  app.add_option("--gateways", serve.gateways, "ip:port,… of internal listeners that shims call; default: the Service below");
+  app.add_option("--gateways-service", options.leader.service, "whose cluster IP, with --gateway-port, shims call")->capture_default_str();
+  app.add_option("--gateway-service", serve.gatewayService, "DNS name that the functions' Services lead to")->capture_default_str();
+  app.add_option("--gateway-selector", options.leader.pods.selector, "labels of the gateways' pods")->capture_default_str();
+  app.add_option("--gateway-port", options.leader.loads.port, "of the gateways' internal listeners")->capture_default_str();
+  app.add_option("--domain", serve.domain, "default host of a function: NAME.NAMESPACE.DOMAIN")->capture_default_str();
+  app.add_option("--shim-image", serve.shimImage, "holds the shim, for images that do not")->capture_default_str();
+  app.add_option("--history", serve.history, "versions kept beside the one that serves")->check(CLI::Range(0, 1000))->capture_default_str();
+  app.add_option("--workers", serve.workers, "Functions reconciled at once")->check(CLI::Range(1, 64))->capture_default_str();
+  app.add_option("--log-level", serve.logLevel, "of the log on stdout")
+      ->check(CLI::IsMember({"trace", "debug", "info", "warning", "error", "off"}))
+      ->capture_default_str();
+}
+
+kube::LeaseOptions leaseOptions(const Options& options) {
+  kube::LeaseOptions lease;
+  lease.lease = {options.namespace_, options.leaseName};
+  lease.identity = options.identity;
+  lease.duration = std::chrono::seconds(options.leaseSeconds);
+  lease.renewDeadline = lease.duration * 2 / 3;
+  lease.retryPeriod = std::max(lease.duration / 8, std::chrono::milliseconds(250));
+  return lease;
+}
+
+void complete(Options& options, const program::Cluster& cluster) {
+  if (options.namespace_.empty()) options.namespace_ = program::environment("POD_NAMESPACE");
+  if (options.namespace_.empty()) options.namespace_ = cluster.namespace_;
+  if (options.identity.empty()) {
+    const std::string pod = program::environment("POD_NAME");
+    options.identity = (pod.empty() ? program::hostName() : pod) + "_" + std::to_string(std::random_device()());
+  }
+  options.leader.pods.namespace_ = options.namespace_;
+}
+
+/// From winning the Lease until a signal. False: it could not start.
+bool lead(const program::Signals& signals, op::Leader& leader, const op::Log& log) {
+  if (auto started = leader.start(); !started) {
+    log.error("operator did not start", {{"error", started.error()}});
+    return false;
+  }
+  while (signals.wait() != program::Signals::Event::end) {
+  }
+  return true;
+}
+
+int run(const program::Signals& signals, Options& options, const net::Address& listen) {
+  const op::Log log(options.leader.operator_.logLevel, {});
+  auto cluster = program::openCluster(options.cluster);
+  if (!cluster) {
+    log.error("operator did not start", {{"error", cluster.error()}});
+    return 1;
+  }
+  complete(options, *cluster);
+  const kube::LeaseOptions lease = leaseOptions(options);
+  if (auto problem = kube::leaseProblem(lease)) {
+    log.error("operator did not start", {{"error", *problem}});
+    return 1;
+  }
+
+  op::Leader leader(*cluster->client, log, options.leader);
+  std::atomic<bool> won{false}, ending{false};
+  op::Endpoints endpoints({[&] { return leader.metrics(); }, [&] { return !won || leader.started(); }});
+  const auto address = endpoints.start(listen);
+  if (!address) {
+    log.error("operator did not start", {{"error", address.error()}});
+    return 1;
+  }
+  kube::LeaseElector elector(*cluster->client, lease,
+                             {.won =
+                                  [&] {
+                                    won = true;
+                                    program::Signals::notify();
+                                  },
+                              .lost =
+                                  [&] {
+                                    if (ending) return;
+                                    // Nothing of ours may be written any more: to end at once is the surest.
+                                    log.error("the Lease is lost", {{"identity", lease.identity}});
+                                    std::_Exit(1);
+                                  }});
+  elector.start();
+  log.info("operator stands by", {{"lease", lease.lease.toString()}, {"identity", lease.identity}, {"listen", address->toString()}});
+  const bool led = signals.wait() == program::Signals::Event::notified;
+  const bool good = !led || lead(signals, leader, log);
+  log.info("operator ends", {});
+  leader.stop();
+  ending = true;
+  elector.stop();
+  cluster->client->shutdown();
+  endpoints.stop();
+  return good ? 0 : 1;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const program::Signals signals;
+  Options options;
+  CLI::App app("Runs Functions on Kubernetes: versions, Deployments, routes, replicas.", "pilotlight-operator");
+  addOptions(app, options);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+  const auto listen = net::parseAddress(options.listen);
+  if (!listen) {
+    std::cerr << "--listen " << options.listen << ": " << listen.error() << "\n";
+    return 2;
+  }
+  return run(signals, options, *listen);
+}

@@ -1,0 +1,3 @@
+module pilotlight.test/testapp
+
+go 1.24.0

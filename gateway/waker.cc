@@ -57,7 +57,7 @@ void Waker::run() {
   std::unique_lock lock(mutex_);
   while (!stopping_) {
     const auto next = std::ranges::min_element(due_, {}, [](const auto& item) { return item.second.at; });
-    if (next == due_.end()) {
+    if (next == due_.end() || next->second.at == Clock::time_point::max()) {
       changed_.wait(lock);
       continue;
     }
@@ -71,10 +71,12 @@ void Waker::run() {
       due_.erase(next);
       continue;
     }
-    next->second.at = Clock::now() + repeat_;
+    next->second.at = Clock::time_point::max();  // one thread a function, however long the API takes
     lock.unlock();
     raise(*due.entry, due.asked);
     lock.lock();
+    due_.at(key).at = Clock::now() + repeat_;
+    changed_.notify_one();
   }
 }
 

@@ -84,8 +84,10 @@ bool lead(const program::Signals& signals, op::Leader& leader, const op::Log& lo
 int run(const program::Signals& signals, Options& options, const net::Address& listen) {
   const op::Log log(options.leader.operator_.logLevel, {});
   auto cluster = program::openCluster(options.cluster);
-  if (!cluster) {
-    log.error("operator did not start", {{"error", cluster.error()}});
+  // Connections of its own: a Lease is renewed however much else is written.
+  auto leaseCluster = program::openCluster(options.cluster);
+  if (!cluster || !leaseCluster) {
+    log.error("operator did not start", {{"error", cluster ? leaseCluster.error() : cluster.error()}});
     return 1;
   }
   complete(options, *cluster);
@@ -103,7 +105,7 @@ int run(const program::Signals& signals, Options& options, const net::Address& l
     log.error("operator did not start", {{"error", address.error()}});
     return 1;
   }
-  kube::LeaseElector elector(*cluster->client, lease,
+  kube::LeaseElector elector(*leaseCluster->client, lease,
                              {.won =
                                   [&] {
                                     won = true;

@@ -53,11 +53,11 @@ class Kubelet:
         assert container["command"] == ["/pilotlight/pilotlight-shim"], container["command"]
         binding = {"apiVersion": "v1", "kind": "Binding", "metadata": {"name": name}, "target": {"kind": "Node", "name": "test"}}
         api.call("POST", f"{api.PODS}/{name}/binding", binding)
+        self.started.append(name)  # before it can answer
         self._shims[uid] = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         conditions = [{"type": "Ready", "status": "True"}] if self.ready else []
         api.merge(f"{api.PODS}/{name}/status",
                   {"status": {"phase": "Running", "podIP": ip, "podIPs": [{"ip": ip}], "conditions": conditions}})
-        self.started.append(name)
 
     def _end(self, uid, pod):
         shim = self._shims.pop(uid, None)

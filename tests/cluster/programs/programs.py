@@ -107,10 +107,10 @@ class Gateway(Program):
 
 
 class Operator(Program):
-    def __init__(self, gateways, *arguments):
+    def __init__(self, gateways, *arguments, lease=15):
         super().__init__("pilotlight-operator", "--kubeconfig", os.environ["KUBECONFIG"], "--namespace", NAMESPACE,
                          "--listen", "127.0.0.1:0", "--gateways", gateways, "--gateway-port", gateways.rsplit(":", 1)[1],
-                         "--lease-seconds", "4", *arguments)
+                         "--lease-seconds", str(lease), *arguments)
         self.address = self.said("operator stands by")["listen"]
 
     def leads(self):

@@ -19,6 +19,7 @@ class Listening {
   core::LoadLine next(milliseconds within = seconds(10)) {
     const auto deadline = net::Clock::now() + within;
     std::size_t end;
+    unchunk();  // what came together with the head
     while ((end = text_.find('\n')) == std::string::npos && net::Clock::now() < deadline) {
       rest_ += client_.readUntil("\n\r\n", std::chrono::ceil<milliseconds>(deadline - net::Clock::now()));
       unchunk();

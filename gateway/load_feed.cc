@@ -12,7 +12,7 @@ using Loads = std::vector<core::FunctionLoad>;
 Loads loadsOf(const Registry& registry) {
   Loads loads;
   for (const auto& entry : registry.entries())
-    if (entry->countersIfAny()) loads.push_back(entry->load());
+    if (entry->used()) loads.push_back(entry->load());
   return loads;
 }
 

@@ -56,9 +56,17 @@ class RawPeer {
   void reset() {
     const linger hard{1, 0};
     setsockopt(fd_.get(), SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
+    close();
+  }
+  void close() {
+    std::lock_guard lock(mutex_);
     fd_.reset();
   }
-  void close() { fd_.reset(); }
+  /// From another thread: whatever it waits for ends.
+  void cut() {
+    std::lock_guard lock(mutex_);
+    if (fd_) shutdown(fd_.get(), SHUT_RDWR);
+  }
   /// Reads and drops until the other side closes.
   void readOn() {
     while (readSome()) seen.clear();
@@ -85,6 +93,7 @@ class RawPeer {
     if (got > 0) seen.append(buffer, static_cast<std::size_t>(got));
     return got > 0;
   }
+  std::mutex mutex_;  // fd_ is closed under it
   net::Fd fd_;
 };
 
@@ -105,7 +114,7 @@ class RawReplica {
     if (acceptor_.joinable()) acceptor_.join();
     {
       std::lock_guard lock(mutex_);
-      for (const RawPeer* peer : peers_) shutdown(peer->fd(), SHUT_RDWR);
+      for (RawPeer* peer : peers_) peer->cut();
     }
     for (std::thread& thread : threads_) thread.join();
   }

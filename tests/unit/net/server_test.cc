@@ -329,8 +329,8 @@ TEST(Server, AnAnswerThatKeepsTheConnectionMeansThatTheRestOfTheBodyIsRead) {
 
 /// One that takes a while, sending all the time, for an answer that is complete long before.
 TEST(Server, AClientThatGoesOnSendingGetsTheWholeOfAnEarlyAnswerHoweverSlowItReads) {
-  ServerFixture fixture;
   const std::string answer(2'000'000, 'a');
+  ServerFixture fixture;
   fixture.app.onHead = [&](Exchange& exchange) { return exchange.respond(200, "text/plain", answer), true; };
   RawClient client(fixture.address);
   const int small = 16 * 1024;

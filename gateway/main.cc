@@ -2,10 +2,15 @@
 #include <malloc.h>
 
 #include <CLI/CLI.hpp>
+#include <fstream>
 #include <iostream>
+#include <optional>
+#include <sstream>
 
+#include "api/settings_file.h"
 #include "gateway/access_log.h"
 #include "gateway/gateway.h"
+#include "gateway/settings.h"
 #include "program/cluster.h"
 #include "program/signals.h"
 
@@ -15,7 +20,8 @@ using namespace pilotlight;
 
 struct Options {
   program::ClusterOptions cluster{.userAgent = "pilotlight-gateway"};
-  std::string name;
+  std::string name, config;
+  std::optional<int> loops, pool;  // rather than what the file says
   std::string listen = "0.0.0.0:8080", internalListen = "0.0.0.0:8081";
   std::string accessLog = "errors";
   int endSeconds = 5, graceSeconds = 30;
@@ -33,10 +39,9 @@ void addOptions(CLI::App& app, Options& options) {
   app.add_option("--access-log", options.accessLog, "a JSON line per request on stdout")
       ->check(CLI::IsMember({"off", "errors", "all"}))
       ->capture_default_str();
-  app.add_option("--loops", options.gateway.loops, "event loops; 0: one per core")->check(CLI::Range(0, 256));
-  app.add_option("--pool", options.gateway.pool, "requests at once of all functions together; 0: no limit")
-      ->check(CLI::Range(0, 1'000'000))
-      ->capture_default_str();
+  app.add_option("--config", options.config, "YAML file with a section `gateway`: docs/settings.md");
+  app.add_option("--loops", options.loops, "event loops; 0: one per core")->check(CLI::Range(0, 256));
+  app.add_option("--pool", options.pool, "requests at once of all functions together; 0: no limit")->check(CLI::Range(0, 1'000'000));
   app.add_option("--end-delay", options.endSeconds, "seconds that it goes on after SIGTERM, while /readyz says no")
       ->check(CLI::Range(0, 300))
       ->capture_default_str();
@@ -45,7 +50,21 @@ void addOptions(CLI::App& app, Options& options) {
       ->capture_default_str();
 }
 
+std::expected<void, std::string> readConfig(const std::string& path, gateway::GatewayOptions& options) {
+  std::ifstream file(path);
+  std::ostringstream text;
+  text << file.rdbuf();
+  if (!file) return std::unexpected("--config " + path + ": it can't be read");
+  const api::SettingsTarget targets[] = {{gateway::settings(), &options}};
+  if (auto read = api::readSettings(text.str(), targets); !read) return std::unexpected("--config " + path + ": " + read.error());
+  return {};
+}
+
 std::expected<void, std::string> complete(Options& options) {
+  if (!options.config.empty())
+    if (auto read = readConfig(options.config, options.gateway); !read) return read;
+  if (options.loops) options.gateway.loops = *options.loops;
+  if (options.pool) options.gateway.pool = *options.pool;
   const auto address = [](const char* option, const std::string& text) -> std::expected<net::Address, std::string> {
     auto parsed = net::parseAddress(text);
     if (!parsed) return std::unexpected(std::string(option) + " " + text + ": " + parsed.error());

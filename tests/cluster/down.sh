@@ -76,7 +76,7 @@ down_all() {
   [[ ! -e $STATE/nodes/$NODE ]] || node_down "$STATE/nodes/$NODE"
   restore_machine
   if [[ ${KEEP:-} == log ]]; then
-    rm -rf "${STATE:?}"/{pki,env,admin.kubeconfig}
+    rm -rf "${STATE:?}"/{pki,env,images,admin.kubeconfig}
   else
     rm -rf "$STATE"
   fi

@@ -167,7 +167,8 @@ await() {
 start_all() { # PARENT FLAG...
   remove_state # of one that ended without `down`
   rm -rf "$STATE/log"
-  mkdir -p "$STATE"/{run,log}
+  mkdir -p "$STATE/log"
+  (umask 077 && mkdir "$STATE/run") # whoever reaches etcd's socket there is master
   make_keys
   KUBE=$KUBE setsid "$HERE/api.sh" __serve "$STATE" "$@" </dev/null >>"$STATE/log/supervisor.log" 2>&1 &
   echo $! >"$STATE/run/supervisor.pid"

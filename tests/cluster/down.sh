@@ -79,6 +79,7 @@ down_all() {
     rm -rf "${STATE:?}"/{pki,env,images,admin.kubeconfig}
   else
     rm -rf "$STATE"
+    rmdir "$ROOT/build/cluster" 2>/dev/null || true # when nothing else of ours is there
   fi
 }
 

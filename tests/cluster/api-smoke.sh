@@ -85,6 +85,10 @@ two_at_once() {
     api down "$work/two"
 }
 
+tells_of_a_wrong_flag() {
+  refused 'kube-apiserver does not stay: .*unknown flag: --nonsense' api up "$work/wrong" -- --nonsense && test ! -e "$work/wrong/run"
+}
+
 ends() {
   note_processes "$state"
   api down "$state" && soon gone && test ! -e "$state"
@@ -109,6 +113,7 @@ check "two at once, one with a flag of its own" two_at_once
 check "a killed API server stays away, with its port, until it is started" stays_away
 for part in kube-apiserver etcd kube-controller-manager; do check "$part is killed and started" restarts_and_keeps $part; done
 check "controllers work again" works_again
+check "it tells of a flag that the API server does not know" tells_of_a_wrong_flag
 check "it ends with its parent" ends_with_its_parent
 check "its parts end with a supervisor that is killed" ends_with_its_supervisor
 check "it ends, and nothing is left" ends

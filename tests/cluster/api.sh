@@ -143,12 +143,22 @@ make_kubeconfigs() {
   kubeconfig "$STATE/nobody.kubeconfig" "$server" "token: $(<"$PKI/nobody.token")"
 }
 
-# await WHAT CMD...
+# A part that ends as often as it is started, before the first `up` is through: a wrong flag, mostly.
+fail_when_hopeless() {
+  [[ ! -e $STATE/run/up ]] || return 0
+  local part
+  for part in "${parts[@]}"; do
+    (($(grep -c " $part ended" "$STATE/log/supervisor.log") < 4)) || die "$part does not stay: $(tail -n 1 "$STATE/log/$part.log")"
+  done
+}
+
+# await WHAT CMD...: until CMD succeeds, while there is hope
 await() {
   local end=$((SECONDS + deadline)) what=$1
   shift
   until "$@"; do
     supervised || die "ended before $what: see $STATE/log"
+    fail_when_hopeless
     ((SECONDS < end)) || die "no $what within $deadline s: see $STATE/log"
     sleep 0.05
   done
@@ -157,7 +167,8 @@ await() {
 start_all() { # PARENT FLAG...
   remove_state # of one that ended without `down`
   rm -rf "$STATE/log"
-  mkdir -p "$STATE"/{run,log}
+  mkdir -p "$STATE/log"
+  (umask 077 && mkdir "$STATE/run") # whoever reaches etcd's socket there is master
   make_keys
   KUBE=$KUBE setsid "$HERE/api.sh" __serve "$STATE" "$@" </dev/null >>"$STATE/log/supervisor.log" 2>&1 &
   echo $! >"$STATE/run/supervisor.pid"

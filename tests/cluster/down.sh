@@ -76,9 +76,10 @@ down_all() {
   [[ ! -e $STATE/nodes/$NODE ]] || node_down "$STATE/nodes/$NODE"
   restore_machine
   if [[ ${KEEP:-} == log ]]; then
-    rm -rf "${STATE:?}"/{pki,env,admin.kubeconfig}
+    rm -rf "${STATE:?}"/{pki,env,images,admin.kubeconfig}
   else
     rm -rf "$STATE"
+    rmdir "$ROOT/build/cluster" 2>/dev/null || true # when nothing else of ours is there
   fi
 }
 

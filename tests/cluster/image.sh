@@ -4,7 +4,7 @@
 #       an OCI archive of one layer with the given files (a static binary is enough); the same files give the same archive.
 #       Settings: IMAGE_USER (65532:65532), IMAGE_ENV ("A=b C=d")
 #   image.sh load STATE FILE.tar...
-#       into every node of a running cluster. Pods name the image in full (pilotlight.test/app:1), with
+#       into every node of a running cluster, and those that join later. Pods name the image in full (pilotlight.test/app:1), with
 #       imagePullPolicy Never or IfNotPresent.
 set -euo pipefail
 # shellcheck source=lib.sh
@@ -66,6 +66,8 @@ load() { # STATE FILE...
   local STATE node file
   STATE=$(realpath "$1")
   shift
+  mkdir -p "$STATE/images"
+  cp "$@" "$STATE/images/" # for nodes to come
   for node in $(node_folders); do
     for file; do
       in_node "$node" ctr -n k8s.io images import "$(realpath "$file")"

@@ -2,7 +2,7 @@
 # Process 1 of a node's namespaces: prepares its mounts, starts its parts and starts again what ends. up.sh starts it.
 #   node-init.sh FOLDER
 # When it ends, the kernel ends every process of the node, and the mounts go with the last one.
-set -uo pipefail # without -e: process 1 must not end because a command failed
+set -uo pipefail # without -e once it runs: process 1 must not end because a command failed
 # shellcheck source=lib.sh
 . "$(dirname "$(realpath "$0")")/lib.sh"
 # shellcheck source=settings.sh
@@ -102,7 +102,8 @@ scheduler() {
 load_images() { # in the background: the kubelet's first pod must find its images
   within 30 test -S /run/containerd/containerd.sock
   local archive
-  for archive in "$IMAGES"/*.tar "$DNS"/*.tar; do
+  shopt -s nullglob # of the last there may be none
+  for archive in "$IMAGES"/*.tar "$DNS"/*.tar "$STATE"/images/*.tar; do
     ctr -n k8s.io images import "$archive" >>"$LOG/images.log" 2>&1
   done
   touch "$RUN/images.done"
@@ -150,10 +151,12 @@ stop() {
 }
 
 trap stop TERM INT
+set -e
 mounts
 hostname "$NAME"
 ip link set lo up
 sysctl -qw net.ipv4.ip_forward=1 net.ipv4.conf.all.rp_filter=0 net.bridge.bridge-nf-call-iptables=1
+set +e
 start_parts &
 # Process 1 also reaps what its descendants leave behind; `wait` does that, and a signal interrupts it.
 while :; do

@@ -24,7 +24,7 @@ node() { "$HERE/node.sh" "$STATE" "$@"; }
 
 # ---------------------------------------------------------------- what it is checked with
 
-deployment() { # NAME IMAGE-PULL-POLICY NODE
+deployment() { # NAME IMAGE-PULL-POLICY NODE [IMAGE]
   cat <<Y
 apiVersion: apps/v1
 kind: Deployment
@@ -39,7 +39,7 @@ spec:
       securityContext: {runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}
       containers:
       - name: app
-        image: pilotlight.test/testapp:1
+        image: pilotlight.test/${4:-testapp}:1
         imagePullPolicy: $2
         ports: [{containerPort: 8080}]
         resources: {requests: {cpu: 100m, memory: 16Mi}, limits: {memory: 64Mi}}
@@ -190,9 +190,11 @@ helm_chart() {
 
 second_node() {
   local address
+  check "an image is made" "$HERE/image.sh" build "$work/own.tar" pilotlight.test/own:1 /testapp "$("$HERE/build.sh" images)/testapp"
+  check "and loaded" "$HERE/image.sh" load "$STATE" "$work/own.tar"
   check "a second node joins" "$HERE/up.sh" --join "$second" "$STATE"
   check "twice is as once" "$HERE/up.sh" --join "$second" "$STATE"
-  check "a deployment on it" apply "$(deployment far Never "$second")"
+  check "a deployment on it, of the image loaded before" apply "$(deployment far Never "$second" own)"
   check "far rolled out" kubectl rollout status deploy/far --timeout=60s
   address=$(kubectl get pod -l app=echo -o jsonpath='{.items[0].status.podIP}')
   check "its pod reaches a pod of the first node" says '"host":"echo-' kubectl exec deploy/far -- /testapp get "http://$address:8080/"

@@ -127,7 +127,8 @@ Failure failed(const HttpRequest& request, const std::exception_ptr& thrown, Tls
       const std::string reason = verdict.take();
       why = "TLS handshake: " + (reason.empty() ? std::string("the server refused it or is no TLS server") : reason);
     }
-    if (certainlyUnsent(what)) return {error(ErrorCode::unavailable, why)};
+    // The library may pool a connection that it never opened: after "cannot rewind", it drops the one it took for the repetition.
+    if (certainlyUnsent(what)) return {error(ErrorCode::unavailable, why), what.starts_with("Failed to write request headers")};
     if (known.error_code() == std::errc::timed_out) return {error(ErrorCode::timeout, why)};
     return {error(undecided, why)};
   } catch (const std::exception& other) {
@@ -353,7 +354,7 @@ class CpprestTransport final : public Transport {
       } catch (const std::exception&) {
         outcome = std::unexpected(failed(request, std::current_exception(), *verdict_));
       }
-      if (!outcome && outcome.error().stale && stale++ < kMaxStale) continue;
+      if (!outcome && outcome.error().stale && stale++ < kMaxStale && Clock::now() < deadline) continue;
       if (!outcome) return std::unexpected(std::move(outcome.error().error));
       if (statusOf(*outcome) != 401 || renewed || !options_.credentials->reject()) return *std::move(outcome);
       renewed = true;

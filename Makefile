@@ -14,10 +14,10 @@ PROGRAMS := pilotlight pilotlight-shim pilotlight-native-host
 EXAMPLES := $(patsubst examples/%/Makefile,%,$(wildcard examples/*/Makefile))
 SOURCES = $(shell find lib operator gateway runtime-shim cli tools tests examples -name '*.h' -o -name '*.hpp' -o -name '*.cc')
 
-.PHONY: help run test lint format format-check asan tsan bench fuzz soak crds examples deps deps-run deps-test deps-bench programs image clean
+.PHONY: help run test cluster-api-test lint format format-check asan tsan bench fuzz soak crds examples deps deps-run deps-test deps-bench programs image clean
 
 help:  ## list every entry
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-16s %s\n", $$1, $$2}' Makefile
 
 run: deps-run programs examples  ## install what is missing, build a release, serve examples/ on LISTEN (127.0.0.1:8080); Ctrl-C ends it
 	@exec $(RELEASE)/bin/pilotlight local -f examples/ --listen $(LISTEN)
@@ -65,6 +65,11 @@ soak: deps-test  ## mixed load with dying replicas for SOAK_SECONDS (3600), unde
 	cmake --preset debug
 	cmake --build build/debug -j $(JOBS) --target $(PROGRAMS) pilotlight_test_recorder
 	python3 tests/soak/soak.py --bin build/debug/bin --recorder build/debug/tests/support/librecorder.so --seconds $(SOAK_SECONDS)
+
+cluster-api-test: deps-test  ## the Kubernetes client against a real API server, started for it (built when absent: about 7 minutes)
+	cmake --preset release -DPILOTLIGHT_TESTS=ON
+	cmake --build $(RELEASE) -j $(JOBS) --target kube_api_test
+	@tests/cluster/api_test.sh $(RELEASE)/bin/kube_api_test
 
 crds: deps-run  ## regenerate crds/ and docs/reference.md from lib/api
 	@test -f $(RELEASE)/build.ninja || cmake --preset release -DPILOTLIGHT_TESTS=OFF

@@ -15,7 +15,7 @@ EXAMPLES := $(patsubst examples/%/Makefile,%,$(wildcard examples/*/Makefile))
 SOURCES = $(shell find lib operator gateway runtime-shim cli tools tests examples -name '*.h' -o -name '*.hpp' -o -name '*.cc')
 
 .PHONY: help run test lint format format-check asan tsan bench fuzz soak crds examples deps deps-run deps-test deps-bench deps-cluster \
-  cluster-build cluster-up cluster-down cluster-smoke cluster-chart-test cluster-programs-test programs image clean
+  cluster-build cluster-up cluster-down cluster-smoke cluster-api-test cluster-chart-test cluster-programs-test programs image clean
 
 help:  ## list every entry
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-18s %s\n", $$1, $$2}' Makefile
@@ -66,6 +66,11 @@ soak: deps-test  ## mixed load with dying replicas for SOAK_SECONDS (3600), unde
 	cmake --preset debug
 	cmake --build build/debug -j $(JOBS) --target $(PROGRAMS) pilotlight_test_recorder
 	python3 tests/soak/soak.py --bin build/debug/bin --recorder build/debug/tests/support/librecorder.so --seconds $(SOAK_SECONDS)
+
+cluster-api-test: deps-test deps-cluster  ## the Kubernetes client against a real API server, started for it (built when absent: about 7 minutes)
+	cmake --preset release -DPILOTLIGHT_TESTS=ON
+	cmake --build $(RELEASE) -j $(JOBS) --target kube_api_test
+	@tests/cluster/api_test.sh $(RELEASE)/bin/kube_api_test
 
 cluster-build: deps-cluster  ## build the Kubernetes of tests/cluster, if it is not cached (8 minutes)
 	tests/cluster/build.sh

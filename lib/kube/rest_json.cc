@@ -5,10 +5,13 @@
 namespace pilotlight::kube {
 
 std::expected<Json, std::string> parseWithoutManagedFields(std::string_view text, int depth) {
-  // A member's name is reported with the depth of its value: that of an object's metadata's members is 2.
+  // A member's name is reported with the depth of its value: that of a member of an object's metadata is 2.
   const int wanted = depth + 2;
-  const auto keep = [wanted](int at, Json::parse_event_t event, Json& parsed) {
-    return event != Json::parse_event_t::key || at != wanted || parsed != "managedFields";
+  bool inMetadata = false;
+  const auto keep = [&inMetadata, wanted](int at, Json::parse_event_t event, Json& parsed) {
+    if (event != Json::parse_event_t::key) return true;
+    if (at == wanted - 1) inMetadata = parsed == "metadata";
+    return at != wanted || !inMetadata || parsed != "managedFields";
   };
   Json json = Json::parse(text, keep, false);
   if (!json.is_object()) return std::unexpected("the answer is not a JSON object");

@@ -69,12 +69,13 @@ std::expected<void, std::string> show(SSL_CTX* context, const std::string& certi
 }
 
 /// Verifies as OpenSSL would, and notes why it failed. A chain that OpenSSL accepts and the caller's check of the name
-/// does not leaves X509_V_OK behind.
+/// does not has no error of its own.
 int verify(X509_STORE_CTX* store, void* verdict) {
   const int verified = X509_verify_cert(store);
   if (verified > 0) return verified;
   const int error = X509_STORE_CTX_get_error(store);
-  static_cast<TlsVerdict*>(verdict)->set(error == X509_V_OK ? "its certificate is for another name" : X509_verify_cert_error_string(error));
+  static_cast<TlsVerdict*>(verdict)->set(error == X509_V_OK || error == X509_V_ERR_UNSPECIFIED ? "its certificate is for another name"
+                                                                                               : X509_verify_cert_error_string(error));
   return verified;
 }
 

@@ -8,7 +8,8 @@
 // - .get() inside a continuation starves the pool: only tasks that are done are asked there, and waiting happens on the
 //   caller's thread;
 // - an exception nobody looks at aborts the process: every task has a continuation that catches;
-// - what arrives is buffered without a bound: the progress handler, which may throw, sets one;
+// - what arrives is buffered without a bound: whole answers get one by the progress handler, which may throw, and streams
+//   by a buffer of our own;
 // - redirects are followed, and would take the token with them: switched off;
 // - errors tell little: what is certainly unsent is known by the library's fixed messages, and why a certificate was
 //   refused by a callback of our own.
@@ -38,7 +39,6 @@ struct std::default_delete<web::json::details::_Value> {
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <condition_variable>
 #include <mutex>
 #include <utility>
@@ -127,7 +127,8 @@ Failure failed(const HttpRequest& request, const std::exception_ptr& thrown, Tls
       const std::string reason = verdict.take();
       why = "TLS handshake: " + (reason.empty() ? std::string("the server refused it or is no TLS server") : reason);
     }
-    if (certainlyUnsent(what)) return {error(ErrorCode::unavailable, why)};
+    // The library may pool a connection that it never opened: after "cannot rewind", it drops the one it took for the repetition.
+    if (certainlyUnsent(what)) return {error(ErrorCode::unavailable, why), what.starts_with("Failed to write request headers")};
     if (known.error_code() == std::errc::timed_out) return {error(ErrorCode::timeout, why)};
     return {error(undecided, why)};
   } catch (const std::exception& other) {
@@ -179,18 +180,46 @@ std::shared_ptr<Slot<T>> post(const std::shared_ptr<Board>& board, const pplx::t
   return slot;
 }
 
-/// How much of an answer is here and not yet taken; the library asks on every part.
-class Intake {
+/// The library's own buffer for what is read as it comes, with the bound that it lacks: what does not fit is acknowledged
+/// when the reader has caught up, and until then the library reads no more from the connection.
+class BoundedBuffer final : public concurrency::streams::details::basic_producer_consumer_buffer<std::uint8_t> {
  public:
-  explicit Intake(std::size_t limit) : limit_(limit) {}
-  void taken(std::size_t bytes) { taken_ += bytes; }
-  void arrived(std::uint64_t total) const {
-    if (total > taken_ + limit_) throw std::length_error(fmt::format("more than {} bytes are waiting", limit_));
+  explicit BoundedBuffer(std::size_t limit) : basic_producer_consumer_buffer(kReadSize), limit_(limit) {}
+
+  void taken(std::size_t bytes) {
+    std::unique_lock lock(mutex_);
+    waiting_ -= std::min(waiting_, bytes);
+    if (waiting_ <= limit_) acknowledge(lock);
+  }
+  /// Nobody reads any more: what comes is let through, so that the library finds out that its connection is closed.
+  void abandon() {
+    std::unique_lock lock(mutex_);
+    abandoned_ = true;
+    acknowledge(lock);
+  }
+
+ protected:
+  pplx::task<std::size_t> _putn(const std::uint8_t* data, std::size_t count) override {
+    auto put = basic_producer_consumer_buffer::_putn(data, count);
+    const std::lock_guard lock(mutex_);
+    waiting_ += count;
+    if (waiting_ <= limit_ || abandoned_) return put;
+    late_.emplace();
+    const pplx::task<void> caughtUp(*late_);
+    return caughtUp.then([count] { return count; });
   }
 
  private:
+  void acknowledge(std::unique_lock<std::mutex>& lock) {
+    const auto late = std::exchange(late_, std::nullopt);
+    lock.unlock();
+    if (late) late->set();
+  }
   const std::size_t limit_;
-  std::atomic<std::uint64_t> taken_{0};
+  std::mutex mutex_;
+  std::size_t waiting_ = 0;  // guarded by mutex_, as the next two
+  std::optional<pplx::task_completion_event<void>> late_;
+  bool abandoned_ = false;
 };
 
 /// Reads the body with one pending read at a time; the library's threads put what they read into `state`.
@@ -198,14 +227,23 @@ class CpprestBody final : public BodyStream {
   using Buffer = concurrency::streams::streambuf<std::uint8_t>;
 
  public:
-  CpprestBody(const http_client& client, const concurrency::streams::istream& body, pplx::cancellation_token_source cancel,
-              std::string what, std::shared_ptr<Intake> intake)
+  CpprestBody(const http_client& client, const http::http_response& response, std::shared_ptr<BoundedBuffer> bounded,
+              pplx::cancellation_token_source cancel, std::string what)
       : client_(client),
         cancel_(std::move(cancel)),
         what_(std::move(what)),
-        buffer_(body.streambuf()),
-        intake_(std::move(intake)),
+        bounded_(std::move(bounded)),
+        buffer_(bounded_),
         state_(std::make_shared<State>()) {
+    // The library closes no buffer but its own.
+    response.content_ready().then([buffer = buffer_](const pplx::task<http::http_response>& done) mutable {
+      try {
+        done.get();
+        buffer.close(std::ios_base::out);
+      } catch (...) {
+        buffer.close(std::ios_base::out, std::current_exception());
+      }
+    });
     readOn(state_, buffer_);
   }
 
@@ -224,7 +262,7 @@ class CpprestBody final : public BodyStream {
     std::string data = std::exchange(state_->data, {});
     state_->ready = false;
     lock.unlock();
-    intake_->taken(data.size());
+    bounded_->taken(data.size());
     readOn(state_, buffer_);  // only now: the reader sets the pace
     return std::optional<std::string>(std::move(data));
   }
@@ -236,6 +274,7 @@ class CpprestBody final : public BodyStream {
     }
     state_->changed.notify_all();
     cancel_.cancel();
+    bounded_->abandon();
   }
 
  private:
@@ -287,8 +326,8 @@ class CpprestBody final : public BodyStream {
   http_client client_;  // must live as long as its response
   pplx::cancellation_token_source cancel_;
   const std::string what_;
+  const std::shared_ptr<BoundedBuffer> bounded_;
   const Buffer buffer_;
-  const std::shared_ptr<Intake> intake_;
   const std::shared_ptr<State> state_;
 };
 
@@ -353,7 +392,7 @@ class CpprestTransport final : public Transport {
       } catch (const std::exception&) {
         outcome = std::unexpected(failed(request, std::current_exception(), *verdict_));
       }
-      if (!outcome && outcome.error().stale && stale++ < kMaxStale) continue;
+      if (!outcome && outcome.error().stale && stale++ < kMaxStale && Clock::now() < deadline) continue;
       if (!outcome) return std::unexpected(std::move(outcome.error().error));
       if (statusOf(*outcome) != 401 || renewed || !options_.credentials->reject()) return *std::move(outcome);
       renewed = true;
@@ -364,11 +403,15 @@ class CpprestTransport final : public Transport {
                                  Clock::time_point deadline) {
     pplx::cancellation_token_source cancel;
     using Bytes = std::vector<unsigned char>;
-    auto intake = std::make_shared<Intake>(options_.maxResponseBytes);
-    const auto task =
-        client.request(message(request, credentials, intake), cancel.get_token()).then([](const http::http_response& response) {
-          return response.extract_vector().then([response](Bytes body) { return std::pair(headOf(response), std::move(body)); });
-        });
+    http::http_request sent = message(request, credentials);
+    sent.set_progress_handler([limit = options_.maxResponseBytes](http::message_direction::direction direction, std::uint64_t total) {
+      if (direction == http::message_direction::download && total > limit) {
+        throw std::length_error(fmt::format("the answer has more than {} bytes", limit));
+      }
+    });
+    const auto task = client.request(sent, cancel.get_token()).then([](const http::http_response& response) {
+      return response.extract_vector().then([response](Bytes body) { return std::pair(headOf(response), std::move(body)); });
+    });
     auto answer = await(task, cancel, deadline, request);
     if (!answer) return std::unexpected(std::move(answer.error()));
     HttpResponse response = std::move(answer->first);
@@ -379,10 +422,12 @@ class CpprestTransport final : public Transport {
   Outcome<StreamedResponse> streamOnce(http_client& client, const HttpRequest& request, const Credentials& credentials,
                                        Clock::time_point deadline) {
     pplx::cancellation_token_source cancel;
-    auto intake = std::make_shared<Intake>(options_.maxResponseBytes);
-    auto response = await(client.request(message(request, credentials, intake), cancel.get_token()), cancel, deadline, request);
+    auto buffer = std::make_shared<BoundedBuffer>(options_.maxResponseBytes);
+    http::http_request sent = message(request, credentials);
+    sent.set_response_stream(concurrency::streams::streambuf<std::uint8_t>(buffer).create_ostream());
+    auto response = await(client.request(sent, cancel.get_token()), cancel, deadline, request);
     if (!response) return std::unexpected(std::move(response.error()));
-    auto body = std::make_unique<CpprestBody>(client, response->body(), cancel, request.method + " " + request.target, std::move(intake));
+    auto body = std::make_unique<CpprestBody>(client, *response, std::move(buffer), cancel, request.method + " " + request.target);
     return StreamedResponse{headOf(*response), std::move(body)};
   }
 
@@ -432,7 +477,7 @@ class CpprestTransport final : public Transport {
     return config;
   }
 
-  http::http_request message(const HttpRequest& request, const Credentials& credentials, const std::shared_ptr<Intake>& intake) const {
+  http::http_request message(const HttpRequest& request, const Credentials& credentials) const {
     http::http_request message(request.method);
     message.set_request_uri(web::uri(request.target));
     if (!request.contentType.empty()) message.set_body(oneWay(request.body), request.body.size(), request.contentType);
@@ -440,9 +485,6 @@ class CpprestTransport final : public Transport {
     if (!credentials.bearerToken.empty()) message.headers().add("Authorization", "Bearer " + credentials.bearerToken);
     // The library expects the name of the Host header in the certificate, and no other can be given to it.
     if (!options_.tls.serverName.empty()) message.headers().add("Host", options_.tls.serverName);
-    message.set_progress_handler([intake](http::message_direction::direction direction, std::uint64_t total) {
-      if (direction == http::message_direction::download) intake->arrived(total);
-    });
     return message;
   }
 

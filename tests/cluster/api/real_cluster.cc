@@ -31,6 +31,17 @@ std::unique_ptr<Transport> open(const ClusterConfig& config) {
   std::abort();
 }
 
+/// Controllers put a ConfigMap into every new namespace: what watches it should not see that come.
+bool settled(Client& client, const std::string& name) {
+  const auto stream = client.watch(resources::configMaps, {name, "", "", std::chrono::seconds(60)});
+  while (stream) {
+    const auto event = (*stream)->next(std::chrono::seconds(60));
+    if (!event || !*event) return false;
+    if ((**event).object.name() == "kube-root-ca.crt") return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 std::optional<std::string> RealCluster::problem() {
@@ -59,7 +70,7 @@ std::string RealCluster::freshNamespace() {
   HttpRequest request{.method = "POST", .target = "/api/v1/namespaces", .contentType = "application/json"};
   request.body = Json({{"apiVersion", "v1"}, {"kind", "Namespace"}, {"metadata", {{"name", name}}}}).dump();
   const auto made = transport_->send(request);
-  if (made && made->status == 201) return name;
+  if (made && made->status == 201 && settled(client_, name)) return name;
   std::fprintf(stderr, "create namespace %s: %s\n", name.c_str(), made ? made->body.c_str() : made.error().message.c_str());
   std::abort();
 }

@@ -11,7 +11,7 @@ TEST(Admit, WritesDefaultsOut) {
   auto admitted = admit(functionWith(R"({"secrets": [{"name": "db", "path": "/db"}], "scale": {"max": 3}, "http": {"routes": [{}]}})"));
   ASSERT_TRUE(admitted) << toString(admitted.error());
   EXPECT_EQ((*admitted)["spec"], Json::parse(R"({
-    "image": "example/orders:1", "handler": ["./orders"], "runtime": "http", "timeout": "30s", "replicas": -1,
+    "image": "example/orders:1", "handler": ["./orders"], "runtime": "http", "timeout": "30s",
     "secrets": [{"name": "db", "path": "/db", "env": false}],
     "resources": {"memory": "128Mi", "cpu": "100m"},
     "concurrency": {"perReplica": 80, "target": 70, "queue": {"requests": 1000, "bytes": "64Mi", "wait": "30s"}},

@@ -106,7 +106,7 @@ imagePullSecrets:
 {{- end }}
 
 {{- define "pilotlight.hasSettings" -}}
-{{- if or .Values.settings.gateway .Values.settings.shim }}yes{{ end }}
+{{- if .Values.settings.gateway }}yes{{ end }}
 {{- end }}
 
 {{- define "pilotlight.podIdentity" -}}

@@ -89,11 +89,8 @@ std::optional<MemoryGroup> findMemoryGroup(const std::string& root) {
 }
 
 MemoryGuard::MemoryGuard(Options options) : measure_(std::move(options.used)), changed_(std::move(options.changed)) {
-  std::optional<MemoryGroup> group;
-  if (options.limit)
-    limit_ = *options.limit;
-  else if ((group = findMemoryGroup()))
-    limit_ = group->limit / 10 * 9;
+  const std::optional<MemoryGroup> group = options.limit ? std::nullopt : findMemoryGroup();
+  limit_ = options.limit ? *options.limit : group ? group->limit / 10 * 9 : 0;
   const std::uint64_t margin = std::min(options.reserve.value_or(std::max(limit_ / 8, std::min(kMargin, limit_ / 4))), limit_ / 2);
   refuseFrom_ = limit_ - margin;
   acceptBelow_ = refuseFrom_ - limit_ / 16;

@@ -260,7 +260,7 @@ void Loop::fireTimers() {
   while (!timers_.empty() && timers_[0]->due_ <= now_) {
     Timer* timer = timers_[0];
     cancel(*timer);
-    timer->fire_(&timer->state_);
+    timer->fire_(static_cast<void*>(&timer->state_));
     if (!flushers_.empty()) flushAll();
   }
 }

@@ -49,7 +49,7 @@ class Timer {
   template <class Fire>
   explicit Timer(Fire fire) : fire_([](void* state) { (*static_cast<Fire*>(state))(); }) {
     static_assert(sizeof(Fire) <= sizeof(void*) && std::is_trivially_copyable_v<Fire>, "capture one pointer only");
-    std::memcpy(&state_, &fire, sizeof fire);
+    std::memcpy(static_cast<void*>(&state_), &fire, sizeof fire);
   }
   ~Timer();
   Timer(const Timer&) = delete;

@@ -134,7 +134,7 @@ bool LeaseElector::Impl::write(LeaseStep step) {
 void LeaseElector::Impl::giveUp() {
   if (!seen || seen->holder != options.identity) return;
   const Json lease = leaseToWrite(LeaseStep::renew, seen, options, std::chrono::system_clock::now(), true);
-  (void)client.update(resources::leases, lease, options.identity);
+  [[maybe_unused]] const auto ignored = client.update(resources::leases, lease, options.identity);
 }
 
 }  // namespace pilotlight::kube

@@ -8,14 +8,15 @@ LISTEN ?= 127.0.0.1:8080
 FUZZ_SECONDS ?= 60
 SOAK_SECONDS ?= 3600
 CTEST_ARGS ?=
+TOPICS ?=
 
 RELEASE := build/release
 PROGRAMS := pilotlight pilotlight-gateway pilotlight-operator pilotlight-shim pilotlight-native-host
 EXAMPLES := $(patsubst examples/%/Makefile,%,$(wildcard examples/*/Makefile))
 SOURCES = $(shell find lib operator gateway runtime-shim cli tools tests examples -name '*.h' -o -name '*.hpp' -o -name '*.cc')
 
-.PHONY: help run test lint format format-check asan tsan bench fuzz soak crds examples deps deps-run deps-test deps-bench deps-cluster \
-  cluster-build cluster-up cluster-down cluster-smoke cluster-api-test cluster-chart-test cluster-programs-test programs image clean
+.PHONY: help run test lint format format-check asan tsan bench fuzz soak crds examples deps deps-run deps-test deps-bench deps-cluster deps-images \
+  cluster-test cluster-test-smoke cluster-build cluster-up cluster-down cluster-smoke cluster-api-test cluster-chart-test cluster-programs-test programs image clean
 
 help:  ## list every entry
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-18s %s\n", $$1, $$2}' Makefile
@@ -67,22 +68,30 @@ soak: deps-test  ## mixed load with dying replicas for SOAK_SECONDS (3600), unde
 	cmake --build build/debug -j $(JOBS) --target $(PROGRAMS) pilotlight_test_recorder
 	python3 tests/soak/soak.py --bin build/debug/bin --recorder build/debug/tests/support/librecorder.so --seconds $(SOAK_SECONDS)
 
+cluster-build: deps-cluster  ## build the Kubernetes of tests/cluster, if it is not cached (8 minutes)
+	tests/cluster/build.sh
+
+cluster-up: cluster-build deps-images programs  ## start a Kubernetes on this machine (as root), with Pilotlight in it; prints how to reach it
+	tests/cluster/up.sh
+	tests/cluster/install.sh -b $(RELEASE)/bin
+
+cluster-down:  ## end it, with all that was in it
+	tests/cluster/down.sh
+
+cluster-test: cluster-build deps-images programs  ## everything end to end on a Kubernetes started for it (as root; 10 minutes), or only TOPICS
+	tests/cluster/e2e.sh -b $(RELEASE)/bin $(TOPICS)
+
+cluster-test-smoke: cluster-build deps-images programs  ## the part of it for every change (5 minutes)
+	tests/cluster/e2e.sh -b $(RELEASE)/bin --smoke
+
 cluster-api-test: deps-test deps-cluster  ## the Kubernetes client against a real API server, started for it (built when absent: about 7 minutes)
 	cmake --preset release -DPILOTLIGHT_TESTS=ON
 	cmake --build $(RELEASE) -j $(JOBS) --target kube_api_test
 	@tests/cluster/api_test.sh $(RELEASE)/bin/kube_api_test
 
-cluster-build: deps-cluster  ## build the Kubernetes of tests/cluster, if it is not cached (8 minutes)
-	tests/cluster/build.sh
-
-cluster-up: cluster-build  ## start a Kubernetes of one node on this machine (as root); prints its KUBECONFIG
-	tests/cluster/up.sh
-
-cluster-down:  ## end it, with all that was in it
-	tests/cluster/down.sh
-
-cluster-smoke: cluster-up  ## check that Kubernetes, and the API server that tests start for themselves
+cluster-smoke: cluster-build  ## check the Kubernetes of tests/cluster itself, and the API server that tests start for themselves
 	tests/cluster/api-smoke.sh
+	tests/cluster/up.sh
 	tests/cluster/smoke.sh
 
 cluster-chart-test: cluster-build programs  ## check the Helm chart against a real API server, started for it
@@ -100,7 +109,7 @@ crds: deps-run  ## regenerate crds/, docs/reference.md and docs/settings.md
 examples:  ## build the examples that need it
 	@for example in $(EXAMPLES); do $(MAKE) --no-print-directory -C examples/$$example; done
 
-deps: deps-run deps-test deps-bench deps-cluster  ## install all packages of all entries (apt; sudo when not root)
+deps: deps-run deps-test deps-bench deps-cluster deps-images  ## install all packages of all entries (apt; sudo when not root)
 
 deps-run:
 	@tools/deps.sh run
@@ -113,6 +122,9 @@ deps-bench:
 
 deps-cluster:
 	@tools/deps.sh cluster
+
+deps-images:
+	@tools/deps.sh images
 
 # A tree that already has its tests configured keeps them: only the programs are built here.
 programs: deps-run

@@ -44,6 +44,7 @@ nothing_left() {
 
 end() {
   trap '' INT TERM
+  [[ -n ${whole:-} ]] || echo "ended early, after $passed passed, $failed failed"
   stop_load
   rm -rf "$work"
   [[ -n $running ]] || "$HERE/down.sh" "$STATE" >/dev/null
@@ -60,6 +61,7 @@ fi
 . "$STATE/env"
 use_cluster
 for topic in "${topics[@]}"; do run_topic "$topic"; done
+whole=yes
 trap - EXIT
 end
 [[ -n $running ]] || check "nothing is left of the cluster" nothing_left

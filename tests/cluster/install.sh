@@ -46,9 +46,10 @@ images() {
 }
 
 rm -rf "$work" # of one that was killed
-trap 'rm -rf "$work"' EXIT
+trap 'rm -rf "$work" 2>/dev/null || true' EXIT # interrupted, what is mounted there stays until down.sh
 images
 kubectl create namespace pilotlight-system --dry-run=client -o yaml | kubectl apply -f - >/dev/null
 kubectl label --overwrite namespace pilotlight-system pod-security.kubernetes.io/enforce=restricted >/dev/null
 helm upgrade --install pilotlight "$ROOT/charts/pilotlight" --namespace pilotlight-system --wait --timeout 5m "$@" >/dev/null
-echo "pilotlight is installed; export KUBECONFIG=$KUBECONFIG PATH=$kube:$helm:\$PATH"
+echo "Pilotlight is installed. To use it:"
+echo "export KUBECONFIG=$KUBECONFIG PATH=$kube:$helm:\$PATH"

@@ -1,5 +1,5 @@
 # Each runtime, with the shim in the image and copied into the pod, called from outside and from a pod.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154
 
 python='image: docker.io/pilotlight/base-python:0.1.0'
 upper='import sys; sys.stdout.write(sys.stdin.read().upper())'

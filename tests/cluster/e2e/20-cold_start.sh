@@ -1,5 +1,5 @@
 # To zero and back, and requests that wait for it.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154
 
 # All at once to a function at zero; each answer names its own request.
 crowd() { # NAME COUNT

@@ -1,5 +1,5 @@
 # What people type.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154
 
 # Every object of the namespace but events, one a line.
 objects() {

@@ -1,5 +1,5 @@
 # Specs that the API server refuses by itself, by schema or CEL, with a message that names the field and says what is allowed.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154
 
 names_field() { # FIELD MESSAGE SPEC
   local output
@@ -7,7 +7,10 @@ names_field() { # FIELD MESSAGE SPEC
     echo "was accepted: $output"
     return 1
   fi
-  grep -qF -- "$1" <<<"$output" && grep -qF -- "$2" <<<"$output" || { echo "no '$1' or no '$2' in: $output"; return 1; }
+  if [[ $output != *"$1"*"$2"* ]]; then
+    echo "no '$1' with '$2' in: $output"
+    return 1
+  fi
 }
 
 wrong_specs() {

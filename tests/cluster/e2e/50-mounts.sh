@@ -1,5 +1,5 @@
 # Secrets and ConfigMaps, as files and as variables.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154
 
 put() { # KIND NAME ARG...: made or changed
   # shellcheck disable=SC2086  # "secret generic" is two words

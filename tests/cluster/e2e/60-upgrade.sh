@@ -1,11 +1,8 @@
 # The chart upgraded and rolled back while requests come, some of which wake a function.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154
 
-revision() { # ANNOTATION: of the pods of gateway and operator
-  kubectl -n $home get pods -l 'app.kubernetes.io/component in (gateway, operator)' --field-selector=status.phase=Running \
-    -o jsonpath='{range .items[*]}{.metadata.annotations.e2e}{"\n"}{end}' | sort -u
-}
-chart() { helm "$@" --namespace $home --wait --timeout "${patience}s"; }
+chart() { helm "$@" --namespace "$home" --wait --timeout "${patience}s"; }
+chart_test() { helm test pilotlight --namespace "$home" --timeout "${patience}s"; }
 
 upgrade() {
   check "a function that is warm" make_function warm "$hello, scale: {min: 2, toZeroAfter: 10m}"
@@ -23,4 +20,3 @@ upgrade() {
   check "the old operator takes it to zero" goes_out cold
   end_of_load
 }
-chart_test() { helm test pilotlight --namespace $home --timeout "${patience}s"; }

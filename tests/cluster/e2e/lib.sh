@@ -1,7 +1,7 @@
 # What the topics share. A topic is a file and a function of its name, which runs in a namespace of its own, in $namespace.
 # Sourced, never run.
 # shellcheck shell=bash
-# shellcheck disable=SC2154  # of those that source it: STATE, NODE, work
+# shellcheck disable=SC2034,SC2153,SC2154  # used by topics; STATE, NODE, work come from e2e.sh
 
 home=pilotlight-system
 all_topics=(invoke cold_start kubectl_commands wrong_specs mounts upgrade nodes uninstall)
@@ -22,7 +22,7 @@ run_topic() { # NAME
   kubectl create namespace "$namespace" >/dev/null
   kubectl config set-context --current --namespace="$namespace" >/dev/null
   eventually kubectl get serviceaccount/default configmap/kube-root-ca.crt # every namespace gets them, a moment later
-  gateway=$(kubectl -n $home get service pilotlight-gateway -o jsonpath='{.spec.clusterIP}' --ignore-not-found)
+  gateway=$(kubectl -n "$home" get service pilotlight-gateway -o jsonpath='{.spec.clusterIP}' --ignore-not-found)
   "$1"
   if ((failed > before)); then what_happened; fi
   check "the namespace goes" kubectl delete namespace "$namespace" --ignore-not-found --timeout="${patience}s"
@@ -35,9 +35,9 @@ what_happened() { # after a check failed: what may tell why
   kubectl get functions -o jsonpath='{range .items[*]}{.metadata.name}{": "}{.status.conditions}{"\n"}{end}' || true
   kubectl get events --sort-by=.lastTimestamp | tail -25 || true
   echo "---- $home"
-  kubectl -n $home get pods -o wide || true
+  kubectl -n "$home" get pods -o wide || true
   for component in operator gateway; do
-    kubectl -n $home logs -l app.kubernetes.io/component=$component --prefix --tail=15 || true
+    kubectl -n "$home" logs -l app.kubernetes.io/component=$component --prefix --tail=15 || true
   done
   echo "----"
 } 2>&1

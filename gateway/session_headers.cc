@@ -89,7 +89,7 @@ void Session::appendForwarded(const net::RequestHead& head) {
   else
     forwarded_.append("\"[").append(ip).append("]\"");
   if (!head.host.empty()) forwarded_.append(";host=\"").append(head.host).append("\"");
-  forwarded_.append(";proto=http");
+  forwarded_.append(exchange_->secure() ? ";proto=https" : ";proto=http");
 }
 
 void Session::buildRequest(Fields& out, Clock::time_point deadline) {
@@ -133,7 +133,7 @@ void Session::buildRequest(Fields& out, Clock::time_point deadline) {
   if (!hasHost) out.push({"Host", head.host.empty() ? std::string_view("localhost") : head.host});
   appendElement(forwardedFor_, exchange_->peer().ip);
   out.push({"X-Forwarded-For", forwardedFor_});
-  if (!hasProto) out.push({"X-Forwarded-Proto", "http"});
+  if (!hasProto) out.push({"X-Forwarded-Proto", exchange_->secure() ? "https" : "http"});
   if (!hasForwardedHost && !head.host.empty()) out.push({"X-Forwarded-Host", head.host});
   appendForwarded(head);
   out.push({"Forwarded", forwarded_});

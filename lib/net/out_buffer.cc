@@ -39,10 +39,6 @@ void OutBuffer::appendNumber(std::uint64_t value, int base) {
   append({text, static_cast<std::size_t>(result.ptr - text)});
 }
 
-OutBuffer::Sent OutBuffer::flush(Wire& wire, std::uint64_t& total) {
-  return sendThrough(wire, {}, total);
-}
-
 OutBuffer::Sent OutBuffer::sendThrough(Wire& wire, std::string_view data, std::uint64_t& total) {
   while (size() + data.size() > 0) {
     iovec parts[3];

@@ -41,7 +41,7 @@ class OutBuffer {
 
   enum class Sent { all, blocked, failed };
   /// Sends what is there. `total` grows by what the kernel took.
-  Sent flush(Wire& wire, std::uint64_t& total);
+  Sent flush(Wire& wire, std::uint64_t& total) { return sendThrough(wire, {}, total); }
   /// Sends `data` after what is there, copying only what the kernel does not take. For large parts.
   Sent sendThrough(Wire& wire, std::string_view data, std::uint64_t& total);
 

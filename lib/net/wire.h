@@ -27,15 +27,20 @@ class Wire {
     emptied = got < static_cast<ssize_t>(room);
     return got;
   }
-  ssize_t send(const iovec* parts, int count);  ///< as sendmsg()
+  /// As sendmsg().
+  ssize_t send(const iovec* parts, int count) {
+    if (tls_) return tls_->send(parts, count);
+    if (count == 1) return ::send(fd_.get(), parts[0].iov_base, parts[0].iov_len, MSG_NOSIGNAL);
+    msghdr message{};
+    message.msg_iov = const_cast<iovec*>(parts);
+    message.msg_iovlen = static_cast<std::size_t>(count);
+    return sendmsg(fd_.get(), &message, MSG_NOSIGNAL);
+  }
 
   /// Says that nothing follows, with TLS; without there is nothing to say. False: the socket takes no more now.
   bool goodbye() { return !tls_ || tls_->goodbye(); }
   /// Closes our direction, with TLS after a goodbye; if that is held up, with the next onWritable().
-  void end() {
-    ending_ = !goodbye();
-    if (!ending_) shutdown(fd_.get(), SHUT_WR);
-  }
+  void end();
   void onWritable() {
     if (ending_) end();
   }

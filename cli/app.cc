@@ -45,6 +45,11 @@ void addLocal(CLI::App& app, Commands& c) {
   });
   command->add_option("-f,--filename", c.local.files, "YAML files and folders, watched")->required();
   command->add_option("--listen", c.local.listen, "address of the gateway")->capture_default_str();
+  auto* certificate = command->add_option("--tls-cert", c.local.tlsCertificate, "PEM file: serve HTTPS too, with this certificate");
+  auto* key = command->add_option("--tls-key", c.local.tlsKey, "PEM file: its key");
+  certificate->needs(key);
+  key->needs(certificate);
+  command->add_option("--listen-tls", c.local.tlsListen, "address of the gateway for HTTPS")->needs(certificate)->capture_default_str();
   command->add_option("--access-log", c.local.accessLog, "a JSON line per request on stdout")
       ->check(CLI::IsMember({"off", "errors", "all"}))
       ->capture_default_str();

@@ -14,6 +14,7 @@ namespace pilotlight::cli {
 struct LocalOptions {
   std::vector<std::string> files;
   std::string listen = "127.0.0.1:8080";
+  std::string tlsCertificate, tlsKey, tlsListen = "127.0.0.1:8443";
   std::string stateDir;
   std::string accessLog = "errors";  ///< off, errors, all
   std::string logLevel = "info";     ///< trace, debug, info, warning, error, off

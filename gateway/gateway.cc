@@ -17,6 +17,7 @@
 #include "gateway/registry.h"
 #include "gateway/waker.h"
 #include "gateway/worker.h"
+#include "tls/store.h"
 
 namespace pilotlight::gateway {
 
@@ -58,7 +59,8 @@ struct Gateway::Impl {
                [this] { return metrics(); },
                newInstance(),
                std::to_string(std::chrono::ceil<std::chrono::seconds>(options.retryAfter).count()),
-               0} {}
+               0},
+        tls(newStore()) {}
 
   void publish(std::shared_ptr<const Snapshot> snapshot) {
     std::latch all(static_cast<std::ptrdiff_t>(workers.size()));
@@ -81,6 +83,26 @@ struct Gateway::Impl {
     for (const auto& listener : listeners) listener(key.namespace_, key.name);
   }
 
+  std::unique_ptr<tls::Store> newStore() {
+    if (options.tls.certificates.empty()) return nullptr;
+    return std::make_unique<tls::Store>(
+        tls::StoreOptions{.certificates = options.tls.certificates,
+                          .http2 = options.server.http2,
+                          .lookEvery = options.tls.lookEvery,
+                          .log = [this](const tls::CertificateFiles& which, const std::string& error) { toldCertificate(which, error); }});
+  }
+  void toldCertificate(const tls::CertificateFiles& which, const std::string& error) {
+    std::string line;
+    beginLogLine(line, error.empty() ? "info" : "error",
+                 error.empty() ? "new certificate taken" : "new certificate can't be used; the last good one stays");
+    for (const auto& [key, value] : {std::pair("certificate", &which.name), std::pair("file", &which.certificate), std::pair("error", &error)}) {
+      if (value->empty()) continue;
+      line.append(",\"").append(key).append("\":");
+      appendJsonString(line, *value);
+    }
+    log.write(line + "}");
+  }
+
   void warn(std::string_view message, const kube::Key& about, const std::string& error) {
     std::string line;
     beginLogLine(line, "warn", message);
@@ -95,7 +117,7 @@ struct Gateway::Impl {
     const auto entries = registry.entries();
     return renderMetrics(entries, {shared.unrouted.load(std::memory_order_relaxed), waker.patches(), log.dropped(),
                                    static_cast<std::uint64_t>(registry.watchRestarts()), entries.size(), pool.counts(), memory.counts(),
-                                   &waker.sent(), &waker.answered()});
+                                   &waker.sent(), &waker.answered(), tls.get()});
   }
 
   const GatewayOptions options;
@@ -106,8 +128,9 @@ struct Gateway::Impl {
   Registry registry;
   Waker waker;
   Shared shared;
+  const std::unique_ptr<tls::Store> tls;
   std::vector<std::unique_ptr<Worker>> workers;
-  net::Address address, internalAddress;
+  net::Address address, internalAddress, tlsAddress{};
   bool started = false, drained = false;
   bool toldSparing = false;  // by the memory guard's thread
   std::mutex listenersMutex;
@@ -125,6 +148,14 @@ std::expected<void, std::string> Gateway::start() {
   if (!open) return std::unexpected(open.error());
   auto own = net::listenTcp(impl_->options.internalListen);
   if (!own) return std::unexpected(own.error());
+  net::Fd secure;
+  if (impl_->tls) {
+    if (auto read = impl_->tls->start(); !read) return read;
+    auto listening = net::listenTcp(impl_->options.tls.listen);
+    if (!listening) return std::unexpected(listening.error());
+    secure = *std::move(listening);
+    impl_->tlsAddress = net::localAddress(secure.get());
+  }
   impl_->address = net::localAddress(open->get());
   impl_->internalAddress = net::localAddress(own->get());
   const int loops = impl_->options.loops > 0 ? impl_->options.loops : static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
@@ -135,7 +166,10 @@ std::expected<void, std::string> Gateway::start() {
                            std::to_string(impl_->options.syncTimeout.count()) + " ms: is the API server there?");
   impl_->memory.start();
   const auto another = [](const net::Fd& fd) { return net::Fd(fcntl(fd.get(), F_DUPFD_CLOEXEC, 0)); };
-  for (auto& worker : impl_->workers) worker->listen(another(*open), another(*own));
+  for (auto& worker : impl_->workers) {
+    worker->listen(another(*open), another(*own));
+    if (secure) worker->listenTls(another(secure), *impl_->tls);
+  }
   return {};
 }
 
@@ -171,6 +205,7 @@ void Gateway::stop(std::chrono::milliseconds grace) {
   impl_->memory.stop();
   for (auto& worker : impl_->workers) worker->stop();
   impl_->workers.clear();
+  if (impl_->tls) impl_->tls->stop();
 }
 
 net::Address Gateway::address() const {
@@ -178,6 +213,9 @@ net::Address Gateway::address() const {
 }
 net::Address Gateway::internalAddress() const {
   return impl_->internalAddress;
+}
+net::Address Gateway::tlsAddress() const {
+  return impl_->tlsAddress;
 }
 std::string Gateway::metrics() const {
   return impl_->metrics();

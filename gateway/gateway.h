@@ -18,6 +18,7 @@
 #include "net/client.h"
 #include "net/server.h"
 #include "net/socket.h"
+#include "tls/certificate_files.h"
 
 namespace pilotlight::gateway {
 
@@ -40,12 +41,21 @@ struct LoadFeedOptions {
   std::size_t lineLoads = 500;  ///< functions in a line, at most
 };
 
+/// Of the public listener for TLS, which is there with at least one certificate.
+struct TlsOptions {
+  net::Address listen{"0.0.0.0", 8443};
+  std::vector<tls::CertificateFiles> certificates;  ///< the first one is for clients that ask for no name, or an unknown one
+  std::chrono::milliseconds lookEvery{std::chrono::seconds(2)};
+  std::uint16_t redirectTo = 0;  ///< requests without TLS are sent to this port of their host; 0: they are served
+};
+
 /// Users set what gateway/settings.cc lists.
 struct GatewayOptions {
   std::string name = "gateway";  ///< unique among gateways; acknowledges FunctionRoutes
   std::string watchNamespace{};  ///< functions of this namespace only; empty: of all
   net::Address listen{"0.0.0.0", 8080};
   net::Address internalListen{"0.0.0.0", 8081};  ///< call-home, /metrics, /healthz
+  TlsOptions tls{};
   int loops = 0;                                 ///< event loops; 0: one per core
   int pool = 10'000;                             ///< requests at once of all functions; what some reserve is not shared; 0: no limit
   AccessLog accessLog = AccessLog::errors;
@@ -92,6 +102,7 @@ class Gateway final : public core::LoadSource {
 
   net::Address address() const;
   net::Address internalAddress() const;
+  net::Address tlsAddress() const;  ///< port 0: there is none
   std::string metrics() const;  ///< Prometheus text
 
   std::vector<core::FunctionLoad> loads() const override;

@@ -22,7 +22,8 @@ struct Options {
   program::ClusterOptions cluster{.userAgent = "pilotlight-gateway"};
   std::string name, config;
   std::optional<int> loops, pool;  // rather than what the file says
-  std::string listen = "0.0.0.0:8080", internalListen = "0.0.0.0:8081";
+  std::string listen = "0.0.0.0:8080", internalListen = "0.0.0.0:8081", tlsListen = "0.0.0.0:8443";
+  std::vector<std::string> certificates;
   std::string accessLog = "errors";
   int endSeconds = 5, graceSeconds = 30;
   gateway::GatewayOptions gateway;
@@ -35,6 +36,12 @@ void addOptions(CLI::App& app, Options& options) {
   app.add_option("--watch-namespace", options.gateway.watchNamespace, "functions of this namespace only; default: of all");
   app.add_option("--listen", options.listen, "address for requests")->capture_default_str();
   app.add_option("--internal-listen", options.internalListen, "address for shims, the operator, /metrics, /healthz, /readyz")
+      ->capture_default_str();
+  app.add_option("--listen-tls", options.tlsListen, "address for requests with TLS, with --tls-certificate")->capture_default_str();
+  app.add_option("--tls-certificate", options.certificates,
+                 "folder with tls.crt and tls.key, read again when they change; repeat for more: the first is the default");
+  app.add_option("--redirect-to-tls", options.gateway.tls.redirectTo,
+                 "answer requests without TLS with a redirect to this port of their host; 0: serve them")
       ->capture_default_str();
   app.add_option("--access-log", options.accessLog, "a JSON line per request on stdout")
       ->check(CLI::IsMember({"off", "errors", "all"}))
@@ -74,6 +81,12 @@ std::expected<void, std::string> complete(Options& options) {
   if (!open) return std::unexpected(open.error());
   auto own = address("--internal-listen", options.internalListen);
   if (!own) return std::unexpected(own.error());
+  auto secure = address("--listen-tls", options.tlsListen);
+  if (!secure) return std::unexpected(secure.error());
+  options.gateway.tls.listen = *secure;
+  for (const std::string& folder : options.certificates) options.gateway.tls.certificates.push_back(tls::certificateFolder(folder));
+  if (options.gateway.tls.redirectTo != 0 && options.certificates.empty())
+    return std::unexpected("--redirect-to-tls leads nowhere without --tls-certificate");
   options.gateway.listen = *open;
   options.gateway.internalListen = *own;
   options.gateway.accessLog = options.accessLog == "off"   ? gateway::AccessLog::off
@@ -117,7 +130,8 @@ int run(const program::Signals& signals, Options& options) {
   if (started) {
     ::malloc_trim(0);  // what the first lists needed
     say("info", "gateway started",
-        {{"name", options.name}, {"listen", gateway.address().toString()}, {"internal", gateway.internalAddress().toString()}});
+        {{"name", options.name}, {"listen", gateway.address().toString()}, {"internal", gateway.internalAddress().toString()},
+         {"tls", gateway.tlsAddress().port != 0 ? gateway.tlsAddress().toString() : ""}});
     while (signals.wait() != program::Signals::Event::end) {
     }
     say("info", "gateway ends");

@@ -3,6 +3,8 @@
 #include <charconv>
 #include <string_view>
 
+#include "tls/store.h"
+
 namespace pilotlight::gateway {
 
 namespace {
@@ -76,6 +78,26 @@ void memoryMetrics(Text& text, const MemoryGuard::Counts& memory) {
   text.single("pilotlight_gateway_memory_refused_total", "counter", "Requests refused for want of memory.", memory.refused);
 }
 
+/// In the order of net::TlsOutcome.
+constexpr std::array<std::string_view, net::kTlsOutcomes> kHandshakes{"full",    "resumed", "gone",     "timeout", "crowded", "not_tls",
+                                                                      "version", "cipher",  "protocol", "refused", "broken"};
+
+void tlsMetrics(Text& text, const tls::Store& store) {
+  text.family("pilotlight_gateway_tls_handshakes_total", "counter",
+              "Handshakes that have ended: full and resumed ones succeeded, the others tell why not.");
+  const auto outcomes = store.outcomes();
+  for (std::size_t i = 0; i < outcomes.size(); ++i)
+    text.sample("pilotlight_gateway_tls_handshakes_total", "outcome=\"" + std::string(kHandshakes[i]) + "\"", outcomes[i]);
+  const auto states = store.states();
+  text.family("pilotlight_gateway_tls_certificate_expiry_timestamp_seconds", "gauge", "When the certificate in use expires.");
+  for (const auto& state : states)
+    text.sample("pilotlight_gateway_tls_certificate_expiry_timestamp_seconds", "certificate=\"" + state.name + "\"",
+                state.expires.time_since_epoch().count());
+  text.family("pilotlight_gateway_tls_certificate_refused", "gauge", "1 while what lies in its files can't be used, and an older one is.");
+  for (const auto& state : states)
+    text.sample("pilotlight_gateway_tls_certificate_refused", "certificate=\"" + state.name + "\"", state.refused ? 1 : 0);
+}
+
 }  // namespace
 
 std::string renderMetrics(const std::vector<std::shared_ptr<FunctionEntry>>& entries, const GatewayCounts& counts) {
@@ -133,6 +155,7 @@ std::string renderMetrics(const std::vector<std::shared_ptr<FunctionEntry>>& ent
   });
   poolMetrics(text, counts.pool);
   memoryMetrics(text, counts.memory);
+  if (counts.tls != nullptr) tlsMetrics(text, *counts.tls);
   text.single("pilotlight_gateway_functions", "gauge", "Functions known.", counts.functions);
   text.single("pilotlight_gateway_unrouted_total", "counter", "Requests that no function's route took.", counts.unrouted);
   if (counts.wakeSent != nullptr && counts.wakeAnswered != nullptr) {

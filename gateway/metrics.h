@@ -8,6 +8,10 @@
 #include "gateway/function_entry.h"
 #include "gateway/memory_guard.h"
 
+namespace pilotlight::tls {
+class Store;
+}
+
 namespace pilotlight::gateway {
 
 struct GatewayCounts {
@@ -16,6 +20,7 @@ struct GatewayCounts {
   Pool::Counts pool = {};
   MemoryGuard::Counts memory = {};
   const FunctionCounters::Histogram *wakeSent = nullptr, *wakeAnswered = nullptr;
+  const tls::Store* tls = nullptr;
 };
 
 std::string renderMetrics(const std::vector<std::shared_ptr<FunctionEntry>>& entries, const GatewayCounts& counts);

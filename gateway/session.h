@@ -85,7 +85,7 @@ class Session final : public SlotTaker, public net::ExchangeHandler, public net:
   void buildRequest(Fields& out, Clock::time_point deadline);
   void buildResponse(const net::ResponseHead& head, Fields& out);
   void finishCall();  // the request is complete: sends its trailers on
-  void appendForwarded(const net::RequestHead& head);
+  void appendForwarded(const net::RequestHead& head, bool secure);
   void makeRequestId();
 
   Worker& worker_;

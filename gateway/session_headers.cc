@@ -81,7 +81,7 @@ void Session::makeRequestId() {
 }
 
 /// RFC 7239. An address or host with a colon is quoted, and an IPv6 address bracketed.
-void Session::appendForwarded(const net::RequestHead& head) {
+void Session::appendForwarded(const net::RequestHead& head, bool secure) {
   const std::string& ip = exchange_->peer().ip;
   forwarded_.append(forwarded_.empty() ? "for=" : ", for=");
   if (ip.find(':') == std::string::npos)
@@ -89,7 +89,10 @@ void Session::appendForwarded(const net::RequestHead& head) {
   else
     forwarded_.append("\"[").append(ip).append("]\"");
   if (!head.host.empty()) forwarded_.append(";host=\"").append(head.host).append("\"");
-  forwarded_.append(";proto=http");
+  if (secure)
+    forwarded_.append(";proto=https");
+  else
+    forwarded_.append(";proto=http");
 }
 
 void Session::buildRequest(Fields& out, Clock::time_point deadline) {
@@ -133,9 +136,10 @@ void Session::buildRequest(Fields& out, Clock::time_point deadline) {
   if (!hasHost) out.push({"Host", head.host.empty() ? std::string_view("localhost") : head.host});
   appendElement(forwardedFor_, exchange_->peer().ip);
   out.push({"X-Forwarded-For", forwardedFor_});
-  if (!hasProto) out.push({"X-Forwarded-Proto", "http"});
+  const bool secure = exchange_->secure();
+  if (!hasProto) out.push({"X-Forwarded-Proto", secure ? "https" : "http"});
   if (!hasForwardedHost && !head.host.empty()) out.push({"X-Forwarded-Host", head.host});
-  appendForwarded(head);
+  appendForwarded(head, secure);
   out.push({"Forwarded", forwarded_});
   appendElement(via_, head.major == 2 ? "2 pilotlight" : head.minor == 0 ? "1.0 pilotlight" : "1.1 pilotlight");
   out.push({"Via", via_});

@@ -49,6 +49,11 @@ constexpr api::Setting kRows[] = {
                                                                  "For a client to close its direction after ours is closed.", 10ms, 10min),
     flagRow<&Options::server, &ServerOptions::http2>("http2", "Takes connections that begin with the preface of HTTP/2."),
     countRow<&Options::server, &ServerOptions::maxStreams>("maxStreams", "Requests at once on a client's HTTP/2 connection.", 1, 10'000),
+    durationRow<&Options::server, &ServerOptions::handshakeTimeout>("handshakeTimeout", "Of TLS, from the connection on.", 10ms, 10min),
+    countRow<&Options::server, &ServerOptions::handshakes>(
+        "handshakes", "Of TLS that are under way at once, per event loop; one more ends the oldest.", 1, 1'000'000),
+    durationRow<&Options::tls, &TlsOptions::lookEvery>(
+        "certificateLook", "Between two looks at the files of certificates; what two find the same is taken.", 10ms, 1h),
     // Replicas
     durationRow<&Options::connectTimeout>("connectTimeout", "For a connection to a replica.", 10ms, 1min),
     durationRow<&Options::client, &ClientOptions::idleTimeout>(

@@ -3,7 +3,23 @@
 #include <algorithm>
 #include <unordered_set>
 
+#include "net/tls.h"
+
 namespace pilotlight::gateway {
+
+namespace {
+
+/// To us, or to a proxy in front. Who lies about that harms nobody else.
+bool cameSecure(const net::Exchange& exchange) {
+  return exchange.secure() || exchange.head().headers.get("x-forwarded-proto") == "https";
+}
+
+std::string_view withoutPort(std::string_view host) {
+  const auto colon = host.rfind(':');
+  return colon == std::string_view::npos || host.ends_with(']') ? host : host.substr(0, colon);
+}
+
+}  // namespace
 
 Worker::Worker(Shared& shared, int index)
     : shared_(shared),
@@ -32,6 +48,10 @@ void Worker::listen(net::Fd publicListener, net::Fd internalListener) {
     publicServer_->listen(net::Fd(open));
     internalServer_->listen(net::Fd(own));
   });
+}
+
+void Worker::listenTls(net::Fd listener, net::TlsAcceptor& tls) {
+  loop_.post([this, &tls, open = listener.release()] { publicServer_->listen(net::Fd(open), &tls); });
 }
 
 void Worker::publish(std::shared_ptr<const Snapshot> snapshot, std::function<void()> done) {
@@ -126,6 +146,10 @@ net::ExchangeHandler* Worker::route(net::Exchange& exchange, bool external) {
     refuseForMemory(exchange);
     return nullptr;
   }
+  if (external && shared_.options.tls.redirectTo != 0 && !cameSecure(exchange)) {
+    redirectToTls(exchange);
+    return nullptr;
+  }
   const net::RequestHead& head = exchange.head();
   core::RouteMatch match;
   if (head.path.starts_with(kOwnPrefix))
@@ -149,6 +173,16 @@ void Worker::refuseForMemory(net::Exchange& exchange) {
   const net::Header later[] = {{"Retry-After", shared_.retryAfter}};
   exchange.respond(503, "application/json",
                    "{\"error\":\"ServiceUnavailable\",\"message\":\"the gateway is short of memory\",\"limit\":\"memory\"}\n", later);
+}
+
+void Worker::redirectToTls(net::Exchange& exchange) {
+  const net::RequestHead& head = exchange.head();
+  const std::uint16_t port = shared_.options.tls.redirectTo;
+  std::string to = "https://" + std::string(withoutPort(head.host));
+  if (port != 443) to += ":" + std::to_string(port);
+  to += head.target;
+  const net::Header there[] = {{"Location", to}};
+  exchange.respond(308, "", "", there);
 }
 
 void Worker::refuseUnrouted(net::Exchange& exchange, const core::RouteMatch& match) {

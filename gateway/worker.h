@@ -43,6 +43,7 @@ class Worker {
   ~Worker();
 
   void listen(net::Fd publicListener, net::Fd internalListener);                       // any thread, once
+  void listenTls(net::Fd listener, net::TlsAcceptor& tls);                             // any thread, once
   void publish(std::shared_ptr<const Snapshot> snapshot, std::function<void()> done);  // any thread
   void forget(const net::Address& address);                                            // any thread
   void drain(std::function<void()> done);                                              // any thread
@@ -77,6 +78,7 @@ class Worker {
   };
   void refuseUnrouted(net::Exchange& exchange, const core::RouteMatch& match);
   void refuseForMemory(net::Exchange& exchange);
+  void redirectToTls(net::Exchange& exchange);
   void dropSpare();
 
   Shared& shared_;

@@ -107,6 +107,7 @@ void printStarted(Console& console, LocalInstance& instance, const fs::path& sta
   if (functions && functions->items.size() > kShown)
     text += fmt::format("  … and {} more: pilotlight get functions\n", functions->items.size() - kShown);
   text += fmt::format("What functions write: pilotlight logs NAME -f. Own log: {}\n", (stateDir / "pilotlight.log").string());
+  if (const auto secure = instance.tlsAddress(); secure.port != 0) text += fmt::format("HTTPS: https://{}\n", secure.toString());
   text += fmt::format("Metrics: http://{}/metrics\n", instance.internalAddress().toString());
   text += "Edited files are applied again. Ctrl-C stops everything.\n";
   console.out(text);
@@ -122,6 +123,10 @@ std::expected<LocalInstanceOptions, std::string> makeOptions(cli::Context& conte
   auto listen = net::parseAddress(options.listen);
   if (!listen) return std::unexpected(fmt::format("--listen {}: {}", options.listen, listen.error()));
   result.listen = *listen;
+  auto secure = net::parseAddress(options.tlsListen);
+  if (!secure) return std::unexpected(fmt::format("--listen-tls {}: {}", options.tlsListen, secure.error()));
+  result.tlsListen = *secure;
+  if (!options.tlsCertificate.empty()) result.certificate = tls::CertificateFiles{"local", options.tlsCertificate, options.tlsKey};
   auto shim = findProgram(options.shim.empty() ? context.environment("PILOTLIGHT_SHIM") : options.shim, "pilotlight-shim");
   if (!shim) return std::unexpected(shim.error());
   result.shimPath = *shim;

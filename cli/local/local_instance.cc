@@ -66,6 +66,8 @@ std::expected<void, std::string> LocalInstance::Impl::startGateway() {
   config.name = "local";
   config.listen = options.listen;
   config.internalListen = {"127.0.0.1", 0};
+  config.tls.listen = options.tlsListen;
+  if (options.certificate) config.tls.certificates = {*options.certificate};
   config.accessLog = options.accessLog;
   config.writer = options.console;
   gateway.emplace(cluster, std::move(config));
@@ -165,6 +167,9 @@ bool LocalInstance::waitForRoutes(std::chrono::milliseconds timeout) {
   return missing.empty();
 }
 
+net::Address LocalInstance::tlsAddress() const {
+  return impl_->gateway->tlsAddress();
+}
 net::Address LocalInstance::internalAddress() const {
   return impl_->gateway->internalAddress();
 }

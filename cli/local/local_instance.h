@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,12 +15,14 @@
 #include "cli/local/manifest_source.h"
 #include "kube/client.h"
 #include "net/socket.h"
+#include "tls/certificate_files.h"
 
 namespace pilotlight::local {
 
 struct LocalInstanceOptions {
   std::vector<std::filesystem::path> files;
-  net::Address listen{"127.0.0.1", 8080};
+  net::Address listen{"127.0.0.1", 8080}, tlsListen{"127.0.0.1", 8443};
+  std::optional<tls::CertificateFiles> certificate;  ///< for tlsListen
   std::filesystem::path stateDir;  ///< exists, and is locked by the caller
   std::string shimPath, nativeHostPath;
   gateway::AccessLog accessLog = gateway::AccessLog::errors;
@@ -42,6 +45,7 @@ class LocalInstance {
   /// Waits until the gateway serves every Function that was applied. False: not all, within `timeout`.
   bool waitForRoutes(std::chrono::milliseconds timeout);
   net::Address address() const;          ///< of the gateway
+  net::Address tlsAddress() const;       ///< the same for HTTPS; port 0: it is not served
   net::Address internalAddress() const;  ///< of its internal listener: metrics, functions with visibility: cluster
   kube::Client& client();
 

@@ -37,9 +37,9 @@ void ClientPool::Connection::connect() {
     connectFailure_ = connectFailure(fd.error());
     return;
   }
-  fd_ = std::move(*fd);
-  if (!loop_.tryAdd(fd_.get(), EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, *this)) {
-    fd_.reset();
+  wire_ = Wire(std::move(*fd));
+  if (!loop_.tryAdd(wire_.fd(), EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, *this)) {
+    wire_.reset();
     connectFailure_ = ClientFailure::exhausted;
     return;
   }
@@ -103,7 +103,7 @@ bool ClientPool::Connection::write(std::string_view data) {
   }
   if (state_ == State::busy && writable_ && data.size() >= kDirectWrite) {
     // A failure shows when the answer is read: the peer may have answered before it closed.
-    const auto sent = out_.sendThrough(fd_.get(), data, wireBytes_);
+    const auto sent = out_.sendThrough(wire_, data, wireBytes_);
     if (sent == OutBuffer::Sent::failed) out_.clear();
     writable_ = sent == OutBuffer::Sent::all;
   } else {
@@ -132,7 +132,7 @@ void ClientPool::Connection::flush() {
   if (connectFailure_) return fail(*connectFailure_);
   if (state_ != State::busy) return;  // still connecting
   if (!out_.empty() && writable_) {
-    const auto sent = out_.flush(fd_.get(), wireBytes_);
+    const auto sent = out_.flush(wire_, wireBytes_);
     if (sent == OutBuffer::Sent::failed) {
       // Sending to a closed connection: read what the peer said before, if anything.
       out_.clear();
@@ -144,7 +144,7 @@ void ClientPool::Connection::flush() {
   }
   if (tunnel() && requestDone_ && out_.empty()) {
     if (reading_ == Reading::nothing) return complete();
-    shutdown(fd_.get(), SHUT_WR);
+    wire_.end();
   }
   if (wantWritable_ && out_.size() < pool_.options.highWater / 2) {
     wantWritable_ = false;
@@ -165,7 +165,7 @@ void ClientPool::Connection::onReady(std::uint32_t events) {
   if (state_ == State::connecting) {
     int error = 0;
     socklen_t length = sizeof error;
-    getsockopt(fd_.get(), SOL_SOCKET, SO_ERROR, &error, &length);
+    getsockopt(wire_.fd(), SOL_SOCKET, SO_ERROR, &error, &length);
     if (error != 0) return fail(ClientFailure::connect);
     if (!(events & EPOLLOUT)) return;
     state_ = State::busy;
@@ -218,7 +218,8 @@ bool ClientPool::Connection::readInput() {
     fail(ClientFailure::protocol);
     return false;
   }
-  const ssize_t got = recv(fd_.get(), in_ + inEnd_, room, 0);
+  bool emptied = false;
+  const ssize_t got = wire_.receive(in_ + inEnd_, room, emptied);
   if (got > 0) {
     if (reused_ && !gotBytes_ && started_ == loop_.now()) {  // told of in the turn that sent the request: they were there before it
       fail(ClientFailure::protocol);
@@ -226,7 +227,7 @@ bool ClientPool::Connection::readInput() {
     }
     inEnd_ += static_cast<std::size_t>(got);
     gotBytes_ = true;
-    if (static_cast<std::size_t>(got) < room && !peerClosed_) readable_ = false;
+    if (emptied && !peerClosed_) readable_ = false;
     return true;
   }
   if (got < 0 && errno == EINTR) return true;
@@ -383,8 +384,8 @@ void ClientPool::Connection::close() {
   leavePool();
   timer_.cancel();
   resume_.cancel();
-  if (fd_) loop_.remove(fd_.get(), *this);
-  fd_.reset();
+  if (wire_) loop_.remove(wire_.fd(), *this);
+  wire_.reset();
   out_.clear();
   pool_.closed(*this);
 }

@@ -103,7 +103,7 @@ class ClientPool::Connection final : public ClientCall, public Pollable, public 
   Impl& pool_;
   Loop& loop_;  // outlives pool_, which may go before a closed connection does
   Peer* peer_;
-  Fd fd_;
+  Wire wire_;
   State state_ = State::connecting;
   Reading reading_ = Reading::head;
   bool readable_ = false, writable_ = false, peerClosed_ = false, pumping_ = false;

@@ -30,7 +30,7 @@ ClientPool::Http2Connection::Http2Connection(Impl& pool, Peer& peer, std::size_t
 
 void ClientPool::Http2Connection::connect(const Peer& peer) {
   auto fd = peer.socketAddress ? connectTcp(*peer.socketAddress, pool_.options.sourceIp) : std::unexpected(EINVAL);
-  if (fd) return watchSocket(std::move(*fd), true);
+  if (fd) return watchSocket(Wire(std::move(*fd)), true);
   noConnection_ = connectFailure(fd.error());
   failSoon();
 }

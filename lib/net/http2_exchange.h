@@ -18,6 +18,7 @@ class Server::Http2Connection::Stream final : public Http2Stream, public Exchang
   const Address& peer() const override { return connection_->peer(); }
   Loop& loop() override { return connection_->loop(); }
   Clock::time_point started() const override { return started_; }
+  bool secure() const override { return connection_->secure(); }
   void pauseBody() override { pause(); }
   void resumeBody() override;
   bool bodyComplete() const override { return endDelivered(); }

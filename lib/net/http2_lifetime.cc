@@ -122,7 +122,7 @@ void Http2Session::linger() {
   state_ = State::lingering;
   since_ = loop_.now();
   lastBytes_.watch(since_);
-  shutdown(fd_.get(), SHUT_WR);
+  wire_.end();
   readable_ = true;
   watch();
   pump();
@@ -134,8 +134,9 @@ void Http2Session::close() {
   state_ = State::closed;
   timer_.cancel();
   resume_.cancel();
-  if (fd_) loop_.remove(fd_.get(), *this);
-  fd_.reset();
+  if (wire_) loop_.remove(wire_.fd(), *this);
+  wire_.goodbye();
+  wire_.reset();
   endStreams();
   leave();
 }
@@ -180,7 +181,7 @@ void Http2Session::onTimer() {
     return limit.count() > 0 && since != Clock::time_point::max() && loop_.now() >= since + limit;
   };
   if (loop_.now() < due()) return watch();
-  if (state_ == State::lingering && lastBytes_.stillTaken(fd_.get(), loop_.now(), limits_.sendTimeout)) {
+  if (state_ == State::lingering && lastBytes_.stillTaken(wire_.fd(), loop_.now(), limits_.sendTimeout)) {
     since_ = loop_.now();
     return watch();
   }

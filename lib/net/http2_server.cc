@@ -21,15 +21,14 @@ Http2Limits limitsOf(const ServerOptions& options) {
 
 }  // namespace
 
-Server::Http2Connection::Http2Connection(Server::Impl& server, Fd fd, Address peer, std::size_t place)
+Server::Http2Connection::Http2Connection(Server::Impl& server, Address peer, std::size_t place)
     : Peer(place),
       Http2Session(server.loop, Role::server, limitsOf(server.options)),
       server_(server),
-      fd_(std::move(fd)),
       peer_(std::move(peer)) {}
 
-void Server::Http2Connection::begin(std::string_view data) {
-  watchSocket(std::move(fd_), false);
+void Server::Http2Connection::begin(Wire wire, std::string_view data) {
+  watchSocket(std::move(wire), false);
   received(data);
   if (closed()) return;
   if (server_.draining) announceEnd();

@@ -10,8 +10,8 @@ class Server::Http2Connection final : public Server::Peer, public Http2Session {
  public:
   class Stream;  // http2_exchange.h
 
-  Http2Connection(Server::Impl& server, Fd fd, Address peer, std::size_t index);
-  void begin(std::string_view received);
+  Http2Connection(Server::Impl& server, Address peer, std::size_t index);
+  void begin(Wire wire, std::string_view received);
   void drain() override { announceEnd(); }
   void cut() override { close(); }
 
@@ -26,7 +26,6 @@ class Server::Http2Connection final : public Server::Peer, public Http2Session {
   void gone() override { server_.closed(*this); }
 
   Server::Impl& server_;  // may go before this object, but not before gone()
-  Fd fd_;
   const Address peer_;
 };
 

@@ -56,14 +56,15 @@ void Http2Session::submitSettings() {
   nghttp2_session_set_local_window_size(native_, NGHTTP2_FLAG_NONE, 0, static_cast<std::int32_t>(window));
 }
 
-void Http2Session::watchSocket(Fd fd, bool connecting) {
-  fd_ = std::move(fd);
+void Http2Session::watchSocket(Wire wire, bool connecting) {
+  wire_ = std::move(wire);
   if (!connecting) {
     state_ = State::open;
-    writable_ = true;  // till we hear otherwise
+    writable_ = true;            // till we hear otherwise
+    readable_ = wire_.secure();  // what came with the end of the handshake has no edge of its own
   }
-  if (!loop_.tryAdd(fd_.get(), EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, *this)) {
-    fd_.reset();
+  if (!loop_.tryAdd(wire_.fd(), EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, *this)) {
+    wire_.reset();
     return failSoon();
   }
   watch();
@@ -80,14 +81,17 @@ void Http2Session::onReady(std::uint32_t events) {
   if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) readable_ = true;
   if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) peerClosed_ = true;
   if (state_ == State::connecting && !connected(events)) return;
-  if (events & EPOLLOUT) writable_ = true;
+  if (events & EPOLLOUT) {
+    writable_ = true;
+    wire_.onWritable();
+  }
   pump();
 }
 
 bool Http2Session::connected(std::uint32_t events) {
   int error = 0;
   socklen_t length = sizeof error;
-  getsockopt(fd_.get(), SOL_SOCKET, SO_ERROR, &error, &length);
+  getsockopt(wire_.fd(), SOL_SOCKET, SO_ERROR, &error, &length);
   if (error != 0) return close(), false;
   if (!(events & EPOLLOUT)) return false;
   state_ = State::open;
@@ -117,9 +121,10 @@ void Http2Session::pump() {
 }
 
 bool Http2Session::read(char* block) {
-  const ssize_t got = recv(fd_.get(), block, Loop::kBlockSize, 0);
+  bool emptied = false;
+  const ssize_t got = wire_.receive(block, Loop::kBlockSize, emptied);
   if (got > 0) {
-    if (static_cast<std::size_t>(got) < Loop::kBlockSize && !peerClosed_) readable_ = false;
+    if (emptied && !peerClosed_) readable_ = false;
     if (state_ == State::open) received({block, static_cast<std::size_t>(got)});
     return true;
   }
@@ -192,7 +197,7 @@ bool Http2Session::send() {
 }
 
 bool Http2Session::push() {
-  const auto sent = out_.flush(fd_.get(), bytesSent_);
+  const auto sent = out_.flush(wire_, bytesSent_);
   writable_ = sent == OutBuffer::Sent::all;
   return sent != OutBuffer::Sent::failed;
 }
@@ -209,7 +214,7 @@ int Http2Session::sendPart(Http2Stream& stream, const std::uint8_t* frameHead, s
     const std::string_view part = stream.front(size);
     if (part.size() >= kDirectWrite && writable_) {
       bytesQueued_ += part.size();
-      const auto sent = out_.sendThrough(fd_.get(), part, bytesSent_);
+      const auto sent = out_.sendThrough(wire_, part, bytesSent_);
       writable_ = sent == OutBuffer::Sent::all;
       if (sent == OutBuffer::Sent::failed) return NGHTTP2_ERR_CALLBACK_FAILURE;
     } else {

@@ -50,6 +50,7 @@ class Http2Session : public Pollable, public Flusher {
   Loop& loop() { return loop_; }
   const Http2Limits& limits() const { return limits_; }
   bool closed() const { return state_ == State::closed; }
+  bool secure() const { return wire_.secure(); }
   void wake() { loop_.flushSoon(*this); }
   void consumed(Http2Stream& stream, std::size_t bytes);      ///< the application has taken them
   void unsent(std::ptrdiff_t change);                         ///< of all the streams' bytes that wait
@@ -75,7 +76,7 @@ class Http2Session : public Pollable, public Flusher {
   virtual void onPeerGoaway() {}
   virtual void onQuiet() {}  ///< the last stream has ended
 
-  void watchSocket(Fd fd, bool connecting);
+  void watchSocket(Wire wire, bool connecting);
   void received(std::string_view data);
   void failSoon();  ///< there is no socket: told from flush()
   void add(std::unique_ptr<Http2Stream> stream, std::int32_t id);
@@ -127,7 +128,7 @@ class Http2Session : public Pollable, public Flusher {
   const Role role_;
   const Http2Limits limits_;
   nghttp2_session* native_ = nullptr;
-  Fd fd_;
+  Wire wire_;
   State state_ = State::connecting;
   Drain drain_ = Drain::no;
   bool readable_ = false, writable_ = false, peerClosed_ = false, pumping_ = false, broken_ = false;

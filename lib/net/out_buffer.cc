@@ -1,6 +1,5 @@
 #include "net/out_buffer.h"
 
-#include <sys/socket.h>
 #include <sys/uio.h>
 
 #include <algorithm>
@@ -9,18 +8,6 @@
 #include <cstring>
 
 namespace pilotlight::net {
-
-namespace {
-
-ssize_t sendParts(int fd, iovec* parts, int count) {
-  if (count == 1) return send(fd, parts[0].iov_base, parts[0].iov_len, MSG_NOSIGNAL);
-  msghdr message{};
-  message.msg_iov = parts;
-  message.msg_iovlen = static_cast<std::size_t>(count);
-  return sendmsg(fd, &message, MSG_NOSIGNAL);
-}
-
-}  // namespace
 
 void OutBuffer::clear() {
   loop_.giveBlock(block_);
@@ -52,11 +39,7 @@ void OutBuffer::appendNumber(std::uint64_t value, int base) {
   append({text, static_cast<std::size_t>(result.ptr - text)});
 }
 
-OutBuffer::Sent OutBuffer::flush(int fd, std::uint64_t& total) {
-  return sendThrough(fd, {}, total);
-}
-
-OutBuffer::Sent OutBuffer::sendThrough(int fd, std::string_view data, std::uint64_t& total) {
+OutBuffer::Sent OutBuffer::sendThrough(Wire& wire, std::string_view data, std::uint64_t& total) {
   while (size() + data.size() > 0) {
     iovec parts[3];
     int count = 0;
@@ -66,7 +49,7 @@ OutBuffer::Sent OutBuffer::sendThrough(int fd, std::string_view data, std::uint6
     add(block_ + begin_, end_ - begin_);
     add(spill_.data() + spillBegin_, spill_.size() - spillBegin_);
     add(data.data(), data.size());
-    const ssize_t sent = sendParts(fd, parts, count);
+    const ssize_t sent = wire.send(parts, count);
     if (sent < 0) {
       if (errno == EINTR) continue;
       if (errno != EAGAIN && errno != EWOULDBLOCK) return Sent::failed;

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "net/loop.h"
+#include "net/wire.h"
 
 namespace pilotlight::net {
 
@@ -40,9 +41,9 @@ class OutBuffer {
 
   enum class Sent { all, blocked, failed };
   /// Sends what is there. `total` grows by what the kernel took.
-  Sent flush(int fd, std::uint64_t& total);
+  Sent flush(Wire& wire, std::uint64_t& total) { return sendThrough(wire, {}, total); }
   /// Sends `data` after what is there, copying only what the kernel does not take. For large parts.
-  Sent sendThrough(int fd, std::string_view data, std::uint64_t& total);
+  Sent sendThrough(Wire& wire, std::string_view data, std::uint64_t& total);
 
  private:
   void appendSlowly(std::string_view data);
@@ -60,10 +61,10 @@ constexpr std::size_t kSparingHighWater = 4 * 1024;  ///< unsent bytes of a conn
 /// waiting: 64 steps, of at most a block or a request each.
 class TurnBudget {
  public:
-  bool mayWork(Clock::time_point turn) {
+  bool mayWork(Clock::time_point turn, int steps = 64) {
     if (turn != turn_) {
       turn_ = turn;
-      left_ = 64;
+      left_ = steps;
     }
     return left_-- > 0;
   }

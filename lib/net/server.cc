@@ -11,6 +11,7 @@
 #include <ctime>
 #include <utility>
 
+#include "net/handshake.h"
 #include "net/http2_server.h"
 #include "net/server_connection.h"
 
@@ -35,7 +36,8 @@ void Exchange::respond(int status, std::string_view contentType, std::string_vie
 /// Accepts; pauses for a moment when descriptors run out, since the event would only repeat.
 class Server::Listener final : public Pollable {
  public:
-  Listener(Server::Impl& server, Fd fd) : server_(server), fd_(std::move(fd)), resume_([this] { watch(); }) {
+  Listener(Server::Impl& server, Fd fd, TlsAcceptor* tls)
+      : server_(server), fd_(std::move(fd)), tls_(tls), resume_([this] { watch(); }) {
     const int one = 1;
     setsockopt(fd_.get(), IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);  // inherited by what is accepted
     watch();
@@ -67,7 +69,7 @@ class Server::Listener final : public Pollable {
       socklen_t length = sizeof peer;
       Fd fd(accept4(fd_.get(), reinterpret_cast<sockaddr*>(&peer), &length, SOCK_NONBLOCK | SOCK_CLOEXEC));
       if (fd) {
-        server_.accepted(std::move(fd), reinterpret_cast<sockaddr*>(&peer));
+        server_.accepted(std::move(fd), reinterpret_cast<sockaddr*>(&peer), tls_);
         continue;
       }
       if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
@@ -88,24 +90,41 @@ class Server::Listener final : public Pollable {
 
   Server::Impl& server_;
   Fd fd_;
+  TlsAcceptor* const tls_;
   Timer resume_;
 };
 
-void Server::Impl::accepted(Fd fd, const sockaddr* peer) {
+void Server::Impl::accepted(Fd fd, const sockaddr* peer, TlsAcceptor* tls) {
   if (connections.size() >= options.maxConnections) return;  // closed: the client sees a reset rather than a hang
-  auto connection = std::make_unique<Connection>(*this, std::move(fd), fromSocketAddress(peer), connections.size());
-  if (!connection->begin()) return;
-  Connection& reference = *connection;
-  connections.push_back(std::move(connection));
+  const auto take = [&](auto connection) {
+    if (!connection->begin()) return;
+    Peer& reference = *connection;
+    connections.push_back(std::move(connection));
+    if (draining) reference.drain();
+  };
+  if (tls)
+    take(std::make_unique<Handshake>(*this, *tls, std::move(fd), fromSocketAddress(peer), connections.size()));
+  else
+    take(std::make_unique<Connection>(*this, Wire(std::move(fd)), fromSocketAddress(peer), connections.size()));
+}
+
+void Server::Impl::replace(Peer& connection, std::unique_ptr<Peer> next) {
+  loop.destroyLater(std::exchange(connections[connection.index], std::move(next)));
+}
+
+void Server::Impl::becomeHttp1(Peer& connection, const Address& peer, Wire wire) {
+  auto next = std::make_unique<Connection>(*this, std::move(wire), peer, connection.index);
+  Connection& reference = *next;
+  replace(connection, std::move(next));
+  if (!reference.begin()) return reference.cut();
   if (draining) reference.drain();
 }
 
-void Server::Impl::becomeHttp2(Connection& connection, Fd fd, std::string_view received) {
-  auto next = std::make_unique<Http2Connection>(*this, std::move(fd), connection.peer(), connection.index);
+void Server::Impl::becomeHttp2(Peer& connection, const Address& peer, Wire wire, std::string_view received) {
+  auto next = std::make_unique<Http2Connection>(*this, peer, connection.index);
   Http2Connection& reference = *next;
-  std::unique_ptr<Peer> before = std::exchange(connections[connection.index], std::move(next));
-  reference.begin(received);
-  loop.destroyLater(std::move(before));  // `received` is in its buffer
+  replace(connection, std::move(next));
+  reference.begin(std::move(wire), received);
 }
 
 void Server::Impl::closed(Peer& connection) {
@@ -149,8 +168,8 @@ Server::~Server() {
   while (!impl_->connections.empty()) impl_->connections.back()->cut();
 }
 
-void Server::listen(Fd listener) {
-  impl_->listeners.push_back(std::make_unique<Listener>(*impl_, std::move(listener)));
+void Server::listen(Fd listener, TlsAcceptor* tls) {
+  impl_->listeners.push_back(std::make_unique<Listener>(*impl_, std::move(listener), tls));
 }
 
 void Server::leave(std::function<void()> done) {

@@ -1,5 +1,5 @@
-// An HTTP server on one loop, streaming both ways: HTTP/1.1, and HTTP/2 without TLS from clients that begin with its preface
-// (RFC 9113 3.3).
+// An HTTP server on one loop, streaming both ways: HTTP/1.1, and HTTP/2, which a client chooses by ALPN with TLS, and without it
+// by beginning with its preface (RFC 9113 3.3).
 //
 // An HTTP/1.1 connection carries one Exchange at a time; pipelined requests wait their turn in the connection's buffer, and
 // per request nothing is allocated by the server itself. An HTTP/2 connection carries one Exchange per stream. Back-pressure:
@@ -24,6 +24,7 @@
 namespace pilotlight::net {
 
 class Exchange;
+class TlsAcceptor;
 
 /// Bytes of a request's body that a paused exchange of HTTP/2 keeps at most: what RFC 9113 begins with.
 inline constexpr std::size_t kHttp2StreamWindow = 65535;
@@ -60,6 +61,7 @@ class Exchange {
   virtual const Address& peer() const = 0;
   virtual Loop& loop() = 0;
   virtual Clock::time_point started() const = 0;  ///< when the head was complete
+  virtual bool secure() const = 0;                ///< over TLS
 
   /// Body parts are delivered from the moment the application returns its handler, unless paused before.
   virtual void pauseBody() = 0;
@@ -117,13 +119,16 @@ struct ServerOptions {
   std::size_t highWater = 64 * 1024;  ///< unsent bytes after which write() returns false
   bool http2 = true;                  ///< take connections that begin with the preface of HTTP/2
   std::uint32_t maxStreams = 256;     ///< at once on one HTTP/2 connection
+  std::chrono::milliseconds handshakeTimeout{std::chrono::seconds(10)};  ///< of TLS
+  std::size_t handshakes = 1000;  ///< of TLS at once; one more ends the oldest
 };
 
 class Server {
  public:
   Server(Loop& loop, Application& application, ServerOptions options = {});
   ~Server();                 ///< cuts what is open
-  void listen(Fd listener);  ///< several are possible
+  /// Several are possible. With `tls`, which outlives the server, connections are taken with TLS only.
+  void listen(Fd listener, TlsAcceptor* tls = nullptr);
   /// Takes no new connections, but serves those that clients already have; each closes after its current response, or the one
   /// to a request that comes within ServerOptions::drainIdle. `done` runs once when none is left.
   void drain(std::function<void()> done);
@@ -138,6 +143,7 @@ class Server {
   class Peer;
   class Connection;
   class Http2Connection;
+  class Handshake;
   class Listener;
   struct Impl;
   std::unique_ptr<Impl> impl_;

@@ -18,13 +18,14 @@ constexpr std::string_view kHttp2Preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 }  // namespace
 
-Server::Connection::Connection(Server::Impl& server, Fd fd, Address peer, std::size_t place)
+Server::Connection::Connection(Server::Impl& server, Wire wire, Address peer, std::size_t place)
     : Peer(place),
       server_(server),
       loop_(server.loop),
-      fd_(std::move(fd)),
+      wire_(std::move(wire)),
       peer_(std::move(peer)),
-      readable_(false),
+      readable_(wire_.secure()),  // what came with the end of the handshake has no edge of its own
+      first_(!wire_.secure()),
       out_(server.loop),
       resume_([this] { pump(); }),
       timer_([this] { onDeadline(); }) {}
@@ -36,7 +37,7 @@ Server::Connection::~Connection() {
 }
 
 bool Server::Connection::begin() {
-  if (!loop_.tryAdd(fd_.get(), EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, *this)) return false;
+  if (!loop_.tryAdd(wire_.fd(), EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, *this)) return false;
   setDeadline(loop_.now() + server_.options.headTimeout);
   return true;
 }
@@ -53,6 +54,7 @@ void Server::Connection::onReady(std::uint32_t events) {
   if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) peerClosed_ = true;
   if (events & EPOLLOUT) {
     writable_ = true;
+    wire_.onWritable();
     if (!out_.empty()) flush();
   }
   // Nothing more will come from a client that has closed; one that waits for its answer does not close. While its body is
@@ -111,12 +113,11 @@ bool Server::Connection::readInput() {
   std::size_t& end = toHead ? inEnd_ : bodyEnd_;
   if (!toHead) bodyBegin_ = bodyEnd_ = 0;
   if (!block) block = loop_.takeBlock();
-  const std::size_t room = Loop::kBlockSize - end;
-  const ssize_t got = recv(fd_.get(), block + end, room, 0);
+  bool emptied = false;
+  const ssize_t got = wire_.receive(block + end, Loop::kBlockSize - end, emptied);
   if (got > 0) {
     end += static_cast<std::size_t>(got);
-    // A short read has emptied the socket; what comes later is a new edge. After a FIN only EOF remains to be read.
-    if (static_cast<std::size_t>(got) < room && !peerClosed_) readable_ = false;
+    if (emptied && !peerClosed_) readable_ = false;  // after a FIN only EOF remains to be read
     return true;
   }
   if (got < 0 && errno == EINTR) return true;
@@ -143,8 +144,8 @@ bool Server::Connection::isHttp2() {
   state_ = State::closed;
   timer_.cancel();
   resume_.cancel();
-  loop_.remove(fd_.get(), *this);
-  server_.becomeHttp2(*this, std::move(fd_), data);
+  loop_.remove(wire_.fd(), *this);
+  server_.becomeHttp2(*this, peer_, std::move(wire_), data);
   return true;
 }
 
@@ -269,7 +270,7 @@ void Server::Connection::refuse(int status) {
   out_.append("HTTP/1.1 " + std::to_string(status) + " " + std::string(reasonPhrase(status)) +
               "\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" +
               body);
-  if (out_.flush(fd_.get(), wireBytes_) == OutBuffer::Sent::failed) return close(false);
+  if (out_.flush(wire_, wireBytes_) == OutBuffer::Sent::failed) return close(false);
   linger();
 }
 

@@ -3,6 +3,8 @@
 // Edge-triggered: `readable_` and `writable_` remember what epoll said, so that a request costs no epoll_ctl.
 #pragma once
 
+#include <list>
+
 #include "net/out_buffer.h"
 #include "net/server.h"
 
@@ -32,12 +34,16 @@ struct Server::Impl {
   std::size_t usualHighWater = options.highWater;            // when memory is not short
   std::unique_ptr<Timer> lastCall{};                         // for connections under way when draining began
   std::vector<std::unique_ptr<Http2Stream>> spareStreams{};  // of HTTP/2
+  std::list<Handshake*> handshakes{};                        // of TLS, the oldest first
+  TurnBudget handshakeTurn{};
 
-  void accepted(Fd fd, const sockaddr* peer);
+  void accepted(Fd fd, const sockaddr* peer, TlsAcceptor* tls);
   void closed(Peer& connection);
+  void replace(Peer& connection, std::unique_ptr<Peer> next);  // in its place; it is destroyed later
   void endDrain();  // if nothing is left
   /// The same connection goes on with another protocol: `received` has been read already.
-  void becomeHttp2(Connection& connection, Fd fd, std::string_view received);
+  void becomeHttp1(Peer& connection, const Address& peer, Wire wire);
+  void becomeHttp2(Peer& connection, const Address& peer, Wire wire, std::string_view received);
   std::string_view dateNow();
 };
 
@@ -53,7 +59,7 @@ class Server::Peer {
 
 class Server::Connection final : public Server::Peer, public Exchange, public Pollable, public Flusher {
  public:
-  Connection(Server::Impl& server, Fd fd, Address peer, std::size_t index);
+  Connection(Server::Impl& server, Wire wire, Address peer, std::size_t index);
   ~Connection() override;
 
   [[nodiscard]] bool begin();  ///< false: it can't be served, and may go at once
@@ -65,6 +71,7 @@ class Server::Connection final : public Server::Peer, public Exchange, public Po
   const Address& peer() const override { return peer_; }
   Loop& loop() override { return loop_; }
   Clock::time_point started() const override { return started_; }
+  bool secure() const override { return wire_.secure(); }
   void pauseBody() override { bodyPaused_ = true; }
   void resumeBody() override;
   bool bodyComplete() const override { return bodyDone_; }
@@ -119,13 +126,13 @@ class Server::Connection final : public Server::Peer, public Exchange, public Po
 
   Server::Impl& server_;
   Loop& loop_;  // outlives server_, which may go before a closed connection does
-  Fd fd_;
+  Wire wire_;
   const Address peer_;
   State state_ = State::waiting;
-  bool readable_ = true, writable_ = true;  // as far as known
+  bool readable_, writable_ = true;  // as far as known
   bool peerClosed_ = false;
   bool pumping_ = false;
-  bool first_ = true;  // no request was read yet: it may turn out to be HTTP/2
+  bool first_;  // no request was read yet: it may turn out to be HTTP/2, which TLS has told before
 
   // Input: in_ holds the head (kept until the exchange ends) and what came with it; body_ what came later.
   char* in_ = nullptr;

@@ -106,7 +106,7 @@ bool Server::Connection::write(std::string_view data) {
     out_.append("\r\n");
   }
   if (writable_ && data.size() >= kDirectWrite) {
-    const auto sent = out_.sendThrough(fd_.get(), data, wireBytes_);
+    const auto sent = out_.sendThrough(wire_, data, wireBytes_);
     if (sent == OutBuffer::Sent::failed) {
       close(false);
       return true;
@@ -137,11 +137,11 @@ void Server::Connection::finish(std::span<const Header> trailers) {
 
 void Server::Connection::abort() {
   // What was written before is the client's; only the end is missing.
-  if (state_ == State::active && !out_.empty() && writable_) out_.flush(fd_.get(), wireBytes_);
+  if (state_ == State::active && !out_.empty() && writable_) out_.flush(wire_, wireBytes_);
   if (state_ == State::active && headSent_ && (response_.kind == BodyKind::untilClose || tunnel())) {
     // An orderly end would say that the answer is whole: a reset says that it is not.
     const struct linger reset{1, 0};
-    setsockopt(fd_.get(), SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+    setsockopt(wire_.fd(), SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
   }
   close(false);
 }
@@ -150,7 +150,7 @@ void Server::Connection::flush() {
   if (state_ == State::closed) return;
   if (!out_.empty() && writable_) {
     const std::uint64_t before = wireBytes_;
-    const auto sent = out_.flush(fd_.get(), wireBytes_);
+    const auto sent = out_.flush(wire_, wireBytes_);
     if (sent == OutBuffer::Sent::failed) return close(false);
     writable_ = sent == OutBuffer::Sent::all;
     if (wireBytes_ != before) deadline_ = Clock::time_point::max();
@@ -167,7 +167,7 @@ void Server::Connection::flush() {
 
 void Server::Connection::flushFinished() {
   if (tunnel() && !bodyDone_) {  // the other direction is still open
-    shutdown(fd_.get(), SHUT_WR);
+    wire_.end();
     return;
   }
   endExchange(true);
@@ -188,7 +188,7 @@ void Server::Connection::endExchange(bool complete) {
 void Server::Connection::afterAnswer() {
   if (state_ == State::closed) return;
   if (!keepAlive_ || closeAfter_ || server_.draining || (!bodyDone_ && discardedTooMuch())) {
-    if (bodyDone_ && inputEmpty()) return close(true);
+    if (bodyDone_ && inputEmpty() && wire_.goodbye()) return close(true);
     return linger();
   }
   if (!bodyDone_) {
@@ -229,7 +229,7 @@ void Server::Connection::linger() {
   if (!out_.empty()) return close(false);
   state_ = State::lingering;
   inBegin_ = inEnd_ = bodyBegin_ = bodyEnd_ = 0;
-  shutdown(fd_.get(), SHUT_WR);
+  wire_.end();
   lastBytes_.watch(loop_.now());
   setDeadline(loop_.now() + server_.options.lingerTimeout);
   readable_ = true;
@@ -242,8 +242,9 @@ void Server::Connection::close(bool complete) {
   state_ = State::closed;
   timer_.cancel();
   resume_.cancel();
-  loop_.remove(fd_.get(), *this);
-  fd_.reset();
+  loop_.remove(wire_.fd(), *this);
+  if (!open) wire_.goodbye();  // else the answer would seem whole
+  wire_.reset();
   if (open) endExchange(complete);
   server_.closed(*this);
 }
@@ -262,7 +263,7 @@ void Server::Connection::onDeadline() {
     if (requestBytes_ == std::exchange(discardedAt_, requestBytes_)) return linger();
     return setDeadline(loop_.now() + server_.options.discardTimeout);  // what is left comes, if slowly
   }
-  if (state_ == State::lingering && lastBytes_.stillTaken(fd_.get(), loop_.now(), server_.options.sendTimeout))
+  if (state_ == State::lingering && lastBytes_.stillTaken(wire_.fd(), loop_.now(), server_.options.sendTimeout))
     return setDeadline(loop_.now() + server_.options.lingerTimeout);
   close(false);
 }

@@ -136,13 +136,15 @@ rights_of() { # ACCOUNT
 
 expected_operator='deployments.apps [] [get list watch create patch delete]
 deployments.apps/scale [] [patch]
-events [] [create patch delete]
+events [] [list watch create patch delete]
 functionroutes.pilotlight.dev [] [get list watch create patch]
 functionroutes.pilotlight.dev/status [] [patch]
 functions.pilotlight.dev [] [get list watch]
 functions.pilotlight.dev/finalizers [] [update]
 functions.pilotlight.dev/status [] [patch]
 functionversions.pilotlight.dev [] [get list watch create delete]
+networkpolicies.networking.k8s.io [] [get list watch create patch delete]
+poddisruptionbudgets.policy [] [get list watch create patch delete]
 pods [] [get list watch]
 serviceaccounts [] [get list watch create patch]
 services [] [get list watch create patch]'

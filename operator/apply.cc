@@ -147,8 +147,9 @@ kube::Result<void> Applier::applyDeployments(Gathered& gathered, const core::Pla
     }
     if (!before.empty() && before != sources && known.intAt("/spec/replicas", 1) > 0) {
       events_.record(gathered.function.key(), gathered.function.uid(),
-                     {false, "SourceChanged", "a Secret or ConfigMap with variables has changed: the replicas of version " +
-                                                  std::to_string(version.spec.number) + " are replaced"});
+                     {false, "SourceChanged",
+                      "a Secret or ConfigMap with variables has changed: the replicas of version " + std::to_string(version.spec.number) +
+                          " are replaced"});
     }
     auto applied = applyOver(resources::deployments, std::move(desired), known.resourceVersion());
     if (!applied) {

@@ -18,7 +18,7 @@ namespace pilotlight::op {
 struct Gathered {
   core::Observed observed;
   kube::Object function;
-  kube::Object route;                               ///< empty when there is none
+  kube::Object route;  ///< empty when there is none
   /// Ours; empty when there is none.
   kube::Object service, serviceAccount, networkPolicy, disruptionBudget;
   std::map<std::string, kube::Object> deployments;  ///< by name

@@ -54,9 +54,10 @@ void addOptions(CLI::App& app, Options& options) {
   app.add_option("--dns", options.network.dns, "JSON of a NetworkPolicy's egress rule: where DNS is, for functions with spec.network")
       ->check(isJsonObject)
       ->capture_default_str();
-  app.add_option("--watch-sources", serve.sourceNamespaces,
-                 "namespaces, or *, where replicas are replaced when a Secret or ConfigMap with variables changes; needs the right to list and "
-                 "watch both there")
+  app.add_option(
+         "--watch-sources", serve.sourceNamespaces,
+         "namespaces, or *, where replicas are replaced when a Secret or ConfigMap with variables changes; needs the right to list and "
+         "watch both there")
       ->delimiter(',');
   app.add_option("--domain", serve.domain, "default host of a function: NAME.NAMESPACE.DOMAIN")->capture_default_str();
   app.add_option("--shim-image", serve.shimImage, "holds the shim, for images that do not")->capture_default_str();

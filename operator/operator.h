@@ -30,7 +30,7 @@ struct OperatorOptions {
   std::string shimImage = "pilotlight/shim";                                              ///< for the copying init container
   std::optional<core::NetworkOptions> network{};                                          ///< nullopt: no NetworkPolicies
   std::vector<std::string> sourceNamespaces{};  ///< where changes of Secrets and ConfigMaps may be seen; "*": everywhere
-  int workers = 1;                                                                        ///< Functions reconciled at once
+  int workers = 1;                              ///< Functions reconciled at once
   std::chrono::milliseconds autoscaleTick{std::chrono::milliseconds(500)};
   std::chrono::milliseconds stableWindow{std::chrono::seconds(60)};
   std::chrono::milliseconds panicWindow{std::chrono::seconds(6)};

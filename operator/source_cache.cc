@@ -123,7 +123,8 @@ void SourceCache::stop() {
 bool SourceCache::waitForSync(std::chrono::milliseconds patience) {
   const auto deadline = std::chrono::steady_clock::now() + patience;
   const auto left = [deadline] {
-    return std::max(std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now()), std::chrono::milliseconds(0));
+    return std::max(std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now()),
+                    std::chrono::milliseconds(0));
   };
   bool all = true;
   for (const auto& [namespace_, both] : watched_) {

@@ -107,7 +107,8 @@ bool isCidr(std::string_view text) {
   std::array<unsigned char, 16> bytes{};
   const bool v4 = inet_pton(AF_INET, address.c_str(), bytes.data()) == 1;
   if (!v4 && inet_pton(AF_INET6, address.c_str(), bytes.data()) != 1) return false;
-  if (length.empty() || length.size() > 3 || !std::ranges::all_of(length, isDigit) || (length.size() > 1 && length.front() == '0')) return false;
+  if (length.empty() || length.size() > 3 || !std::ranges::all_of(length, isDigit) || (length.size() > 1 && length.front() == '0'))
+    return false;
   return std::stoi(std::string(length)) <= (v4 ? 32 : 128);
 }
 

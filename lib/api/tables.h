@@ -103,7 +103,9 @@ struct Table<FunctionStatus> {
   static constexpr std::string_view doc = "What the operator found. Written by the operator only.";
   static constexpr std::array rows = {
       row<&FunctionStatus::observedGeneration>("observedGeneration", "The metadata.generation that this status is about.", kCounterBounds),
-      row<&FunctionStatus::conditions>("conditions", "Ready, Progressing, RouteReady, Scaled; SourcesWatched with variables of Secrets or ConfigMaps.", kConditionBounds),
+      row<&FunctionStatus::conditions>("conditions",
+                                       "Ready, Progressing, RouteReady, Scaled; SourcesWatched with variables of Secrets or ConfigMaps.",
+                                       kConditionBounds),
       row<&FunctionStatus::url>("url", "Where the function is served."),
       row<&FunctionStatus::versions>("versions", "The version that serves and the newest one."),
       row<&FunctionStatus::traffic>("traffic", "Where the traffic goes, for people; the FunctionRoute decides.", {.maxItems = 16}),

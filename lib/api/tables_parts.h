@@ -128,9 +128,9 @@ struct Table<SourceMount> {
                               {.required = true, .maxLength = 253, .format = Format::subdomain}),
       row<&SourceMount::path>("path", "The folder in which each key becomes a file. Required unless `env` is true.",
                               {.format = Format::absolutePath}),
-      row<&SourceMount::env>(
-          "env",
-          "Give each key as an environment variable instead of a file. Replicas are replaced after a change, where the operator may see it."),
+      row<&SourceMount::env>("env",
+                             "Give each key as an environment variable instead of a file. Replicas are replaced after a change, where the "
+                             "operator may see it."),
       row<&SourceMount::onChange>("onChange",
                                   "Files are replaced when the source changes. `signal`: the handler is told, by SIGHUP or by the changed "
                                   "hook of a native one; `none`: it reads them again when it likes."),
@@ -289,8 +289,7 @@ struct Table<EgressRule> {
       row<&EgressRule::ports>("ports", "Ports. Empty: every port.", {.maxItems = 16}),
   };
   static constexpr std::array rules = {
-      rule<EgressRule,
-           [](const EgressRule& to) { return to.cidr.empty() != (to.namespaceLabels.empty() && to.podLabels.empty()); }>(
+      rule<EgressRule, [](const EgressRule& to) { return to.cidr.empty() != (to.namespaceLabels.empty() && to.podLabels.empty()); }>(
           "has(self.cidr) != (has(self.namespaceLabels) && self.namespaceLabels.size() > 0 || "
           "has(self.podLabels) && self.podLabels.size() > 0)",
           "must be given, or else namespaceLabels, podLabels or both: an entry is an address range or pods", "cidr"),
@@ -346,7 +345,8 @@ struct Table<PodOptions> {
       row<&PodOptions::serviceAccountName>("serviceAccountName", "A ServiceAccount of your own. Default: one without rights or token.",
                                            {.maxLength = 253, .format = Format::subdomain}),
       row<&PodOptions::serviceAccountToken>(
-          "serviceAccountToken", "Mount the token of `serviceAccountName`, with which the handler may call the API. It makes cold starts slower."),
+          "serviceAccountToken",
+          "Mount the token of `serviceAccountName`, with which the handler may call the API. Absent: no; it makes cold starts slower."),
       row<&PodOptions::runAsUser>("runAsUser", "The user id of the handler. Default: 65532.", {.min = 0, .max = 2'147'483'647}),
       row<&PodOptions::readyPath>(
           "readyPath", "Runtime http: a path that must answer below 500 before the replica is ready. Empty: a connection suffices.",
@@ -359,8 +359,8 @@ struct Table<PodOptions> {
       rule<PodOptions, [](const PodOptions& pod) { return !hasReservedKey(pod.labels); }>(
           "!has(self.labels) || !self.labels.exists(k, k.startsWith('pilotlight.dev/'))",
           "must not have keys that start with pilotlight.dev/: those are reserved", "labels"),
-      rule<PodOptions, [](const PodOptions& pod) { return !pod.serviceAccountToken || !pod.serviceAccountName.empty(); }>(
-          "!self.serviceAccountToken || has(self.serviceAccountName)",
+      rule<PodOptions, [](const PodOptions& pod) { return !pod.serviceAccountToken.value_or(false) || !pod.serviceAccountName.empty(); }>(
+          "!has(self.serviceAccountToken) || !self.serviceAccountToken || has(self.serviceAccountName)",
           "needs serviceAccountName: the account that a Function has of its own may do nothing", "serviceAccountToken"),
   };
 };

@@ -187,9 +187,9 @@ struct PodOptions {
   StringMap nodeSelector;
   std::vector<Toleration> tolerations;
   std::vector<std::string> imagePullSecrets;
-  std::string serviceAccountName;         ///< empty: one of its own, without rights or token
-  bool serviceAccountToken = false;       ///< mounts the token of serviceAccountName
-  std::optional<std::int64_t> runAsUser;  ///< default 65532
+  std::string serviceAccountName;           ///< empty: one of its own, without rights or token
+  std::optional<bool> serviceAccountToken;  ///< mounts the token of serviceAccountName; absent: no
+  std::optional<std::int64_t> runAsUser;    ///< default 65532
   std::string readyPath;  ///< http runtime: this path must answer below 500 before the replica is ready; empty: a connection suffices
   std::optional<int>
       port;  ///< http runtime: the port that the handler listens on ($PORT); default 8080 in a cluster, a free one in local mode

@@ -71,9 +71,9 @@ std::optional<api::Condition> sourcesWatched(const Observed& observed) {
       if (const auto* known = findCondition(function.status.conditions, kConditionSourcesWatched)) {
         return *known;
       }
-      return condition(kConditionSourcesWatched, "Unknown", "NotListedYet",
-                       fmt::format("the operator has not seen the Secrets and ConfigMaps of namespace {} yet: may it?",
-                                   function.metadata.namespace_));
+      return condition(
+          kConditionSourcesWatched, "Unknown", "NotListedYet",
+          fmt::format("the operator has not seen the Secrets and ConfigMaps of namespace {} yet: may it?", function.metadata.namespace_));
     case SourceView::Sight::none:
       break;
   }

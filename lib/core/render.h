@@ -38,9 +38,8 @@ struct NetworkOptions {
   /// JSON of a LabelSelector: namespaces whose pods may read functions' metrics, which are at the port of requests. Empty: none.
   std::string monitoringNamespaces;
   /// JSON of an egress rule: where DNS is.
-  std::string dns =
-      R"({"ports":[{"port":53,"protocol":"UDP"},{"port":53,"protocol":"TCP"}],)"
-      R"("to":[{"namespaceSelector":{"matchLabels":{"kubernetes.io/metadata.name":"kube-system"}}}]})";
+  std::string dns = R"({"ports":[{"port":53,"protocol":"UDP"},{"port":53,"protocol":"TCP"}],)"
+                    R"("to":[{"namespaceSelector":{"matchLabels":{"kubernetes.io/metadata.name":"kube-system"}}}]})";
 };
 
 struct RenderOptions {

@@ -247,7 +247,7 @@ Json renderPodSpec(const api::Function& function, const api::FunctionVersion& ve
   Volumes volumes = renderVolumes(spec, options);
   Json security{{"runAsNonRoot", user != 0}, {"runAsUser", user}, {"seccompProfile", {{"type", "RuntimeDefault"}}}};
   Json pod{{"serviceAccountName", spec.pod.serviceAccountName.empty() ? ownedName(function) : spec.pod.serviceAccountName},
-           {"automountServiceAccountToken", spec.pod.serviceAccountToken},
+           {"automountServiceAccountToken", spec.pod.serviceAccountToken.value_or(false)},
            {"enableServiceLinks", false},
            {"terminationGracePeriodSeconds", (timeout + kTerminationMargin).count()},
            {"securityContext", std::move(security)},

@@ -31,8 +31,9 @@ const Resource networkPolicies{"networking.k8s.io", "v1", "networkpolicies", "Ne
 const Resource podDisruptionBudgets{"policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget"};
 
 const std::vector<Resource>& all() {
-  static const std::vector<Resource> list{functions, functionVersions, functionRoutes, pods,        services, serviceAccounts,
-                                          secrets,   configMaps,       events,         deployments, leases,   networkPolicies, podDisruptionBudgets};
+  static const std::vector<Resource> list{functions,       functionVersions, functionRoutes,      pods,   services,
+                                          serviceAccounts, secrets,          configMaps,          events, deployments,
+                                          leases,          networkPolicies,  podDisruptionBudgets};
   return list;
 }
 

@@ -84,7 +84,8 @@ TEST_P(ClientContract, EventsAreSelectedByTheirFields) {
   const auto list = client.list(resources::events, {.namespace_ = ns, .fieldSelector = fields});
   ASSERT_TRUE(list.has_value()) << list.error().message;
   EXPECT_THAT(names(list->items), ElementsAre("a"));
-  const auto stream = client.watch(resources::events, {.namespace_ = ns, .resourceVersion = list->resourceVersion, .fieldSelector = fields});
+  const auto stream =
+      client.watch(resources::events, {.namespace_ = ns, .resourceVersion = list->resourceVersion, .fieldSelector = fields});
   ASSERT_TRUE(stream.has_value()) << stream.error().message;
   event("d", "Pulled", "Pod");
   event("e", "FailedMount", "Pod");

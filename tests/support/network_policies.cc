@@ -105,7 +105,8 @@ bool NetworkPolicies::peerMatches(const json& peer, const std::string& policyNam
   if (other.namespace_.empty()) return false;
   const json& namespaces = field(peer, "namespaceSelector");
   const json& pods = field(peer, "podSelector");
-  const bool placed = namespaces.is_null() ? other.namespace_ == policyNamespace : labelsMatch(namespaces, namespaces_.at(other.namespace_));
+  const bool placed =
+      namespaces.is_null() ? other.namespace_ == policyNamespace : labelsMatch(namespaces, namespaces_.at(other.namespace_));
   return placed && (pods.is_null() || labelsMatch(pods, other.labels));
 }
 

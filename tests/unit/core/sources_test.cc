@@ -107,7 +107,8 @@ Observed observe(api::Function f, SourceView view = {}) {
 }
 
 TEST(SourceConditions, AMissingOneIsNamed) {
-  const auto progress = conditionOf(statusWith(observe(withVariables(), seen({{kDb, "1"}, {{SourceKind::secret, "files"}, "1"}}))), "Progressing");
+  const auto progress =
+      conditionOf(statusWith(observe(withVariables(), seen({{kDb, "1"}, {{SourceKind::secret, "files"}, "1"}}))), "Progressing");
   EXPECT_EQ(progress.status, "False");
   EXPECT_EQ(progress.reason, "ConfigMapNotFound");
   EXPECT_EQ(progress.message, "ConfigMap flags, which spec.config names, is not there: create it in namespace shop");
@@ -125,7 +126,8 @@ TEST(SourceConditions, SoIsOneThatAPodWaitsForAndTheFunctionIsNotReadyForThat) {
                     .problemMessage = R"(MountVolume.SetUp failed for volume "secret-1" : secret "files" not found)"}};
   auto status = statusWith(observed);
   EXPECT_EQ(conditionOf(status, "Progressing").reason, "SecretNotFound");
-  EXPECT_EQ(conditionOf(status, "Progressing").message, "Secret files, which spec.secrets names, is not there: create it in namespace shop");
+  EXPECT_EQ(conditionOf(status, "Progressing").message,
+            "Secret files, which spec.secrets names, is not there: create it in namespace shop");
   observed.pods[0].problem.clear();
   observed.pods[0].problemMessage.clear();
   observed.pods[0].ready = true;
@@ -139,7 +141,8 @@ TEST(SourceConditions, SayWhetherChangesOfVariablesAreSeen) {
     const char* reason;
   } const cases[]{{Sight::none, "False", "NotWatched"}, {Sight::notYet, "Unknown", "NotListedYet"}, {Sight::clear, "True", "Watched"}};
   for (const auto& each : cases) {
-    const auto watched = conditionOf(statusWith(observe(withVariables(), {.sight = each.sight, .revisions = {}})), kConditionSourcesWatched);
+    const auto watched =
+        conditionOf(statusWith(observe(withVariables(), {.sight = each.sight, .revisions = {}})), kConditionSourcesWatched);
     EXPECT_EQ(watched.status, each.status);
     EXPECT_EQ(watched.reason, each.reason);
   }

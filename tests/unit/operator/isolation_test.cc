@@ -12,7 +12,8 @@ class Isolation : public testing::OperatorTest {
  protected:
   Isolation() {
     options_.localPaths = false;
-    options_.network = core::NetworkOptions{.gatewayNamespace = "system", .gatewayLabels = {{"app", "gateway"}}, .monitoringNamespaces = {}};
+    options_.network =
+        core::NetworkOptions{.gatewayNamespace = "system", .gatewayLabels = {{"app", "gateway"}}, .monitoringNamespaces = {}};
   }
   kube::Client& client() { return cluster_; }
   kube::Object policy() { return get(resources::networkPolicies, "pilotlight-hello"); }

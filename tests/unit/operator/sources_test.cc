@@ -41,7 +41,8 @@ TEST_F(Sources, AChangeOfVariablesReplacesTheReplicas) {
   for (const auto& [resource, name] : {std::pair{resources::secrets, "db"}, std::pair{resources::configMaps, "flags"}}) {
     const std::string before = annotation();
     put(resource, name, "Mg==");
-    EXPECT_TRUE(eventually([&] { return annotation() != before && annotation().find(revisionOf(resource, name)) != std::string::npos; })) << annotation();
+    EXPECT_TRUE(eventually([&] { return annotation() != before && annotation().find(revisionOf(resource, name)) != std::string::npos; }))
+        << annotation();
   }
   EXPECT_EQ(condition("hello", "SourcesWatched")["status"], "True");
   EXPECT_FALSE(get(resources::functionVersions, "hello-00002")) << "what runs is the same";

@@ -95,6 +95,7 @@ cluster-smoke: cluster-build  ## check the Kubernetes of tests/cluster itself, a
 	tests/cluster/smoke.sh
 
 cluster-chart-test: cluster-build programs  ## check the Helm chart against a real API server, started for it
+	cmake --build $(RELEASE) -j $(JOBS) --target network_flows
 	tests/cluster/chart_test.sh -b $(RELEASE)/bin
 
 cluster-programs-test: deps-cluster programs  ## operator and gateway against a real API server, without a node

@@ -19,6 +19,13 @@ kube::Result<void> ignoreValue(const kube::Result<kube::Object>& result) {
   return {};
 }
 
+// A '/' in a JSON pointer is written ~1.
+std::string envSourcesOf(const kube::Object& deployment) {
+  std::string key = core::kAnnotationEnvSources;
+  key.replace(key.find('/'), 1, "~1");
+  return deployment.stringAt("/spec/template/metadata/annotations/" + key);
+}
+
 kube::Result<void> ignoreNotFound(kube::Result<void> result) {
   if (!result && result.error().code == kube::ErrorCode::notFound) {
     return {};
@@ -47,6 +54,7 @@ kube::Result<void> Applier::apply(const Gathered& gathered, const core::Plan& pl
   const std::array steps{
       Step([&] { return applyVersion(gathered, plan); }),
       Step([&] { return applyAccess(gathered); }),
+      Step([&] { return applyIsolation(gathered); }),
       Step([&] { return applyDeployments(current, plan); }),
       Step([&] { return applyScale(current, plan); }),
       Step([&] { return applyRoute(gathered, plan); }),
@@ -101,6 +109,20 @@ kube::Result<void> Applier::applyAccess(const Gathered& gathered) const {
   return ignoreValue(service);
 }
 
+// Before the Deployments: no replica runs without it.
+kube::Result<void> Applier::applyIsolation(const Gathered& gathered) const {
+  const auto& function = gathered.observed.function;
+  const std::string& uid = gathered.function.uid();
+  const auto& render = options_.render;
+  kube::Json policy = render.network ? core::renderNetworkPolicy(function, *render.network) : kube::Json();
+  if (auto done = ensureOrRemove(resources::networkPolicies, std::move(policy), gathered.networkPolicy, uid); !done) {
+    return done;
+  }
+  const bool wanted = render.disruptionBudgets && core::needsDisruptionBudget(function);
+  kube::Json budget = wanted ? core::renderDisruptionBudget(function) : kube::Json();
+  return ensureOrRemove(resources::podDisruptionBudgets, std::move(budget), gathered.disruptionBudget, uid);
+}
+
 kube::Result<void> Applier::applyDeployments(Gathered& gathered, const core::Plan& plan) const {
   const auto& function = gathered.observed.function;
   for (const auto& version : plan.deployments) {
@@ -117,9 +139,17 @@ kube::Result<void> Applier::applyDeployments(Gathered& gathered, const core::Pla
       }
       known = *seed;
     }
-    kube::Json desired = core::renderDeployment(function, version, options_.render);
+    const std::string before = envSourcesOf(known);
+    const std::string sources = core::envSourceRevisions(version.spec, gathered.observed.sources, before);
+    kube::Json desired = core::renderDeployment(function, version, options_.render, sources);
     if (hasAll(desired, known.json())) {
       continue;
+    }
+    if (!before.empty() && before != sources && known.intAt("/spec/replicas", 1) > 0) {
+      events_.record(gathered.function.key(), gathered.function.uid(),
+                     {false, "SourceChanged",
+                      "a Secret or ConfigMap with variables has changed: the replicas of version " + std::to_string(version.spec.number) +
+                          " are replaced"});
     }
     auto applied = applyOver(resources::deployments, std::move(desired), known.resourceVersion());
     if (!applied) {
@@ -260,6 +290,18 @@ kube::Result<kube::Object> Applier::ensure(const kube::Resource& resource, kube:
     return created;
   }
   return adoptOrFail(resource, key, ownerUid, created.error());
+}
+
+kube::Result<void> Applier::ensureOrRemove(const kube::Resource& resource, kube::Json desired, const kube::Object& cached,
+                                           const std::string& ownerUid) const {
+  if (!desired.is_null()) {
+    return ignoreValue(ensure(resource, std::move(desired), cached, ownerUid));
+  }
+  if (!cached) {
+    return {};
+  }
+  const kube::DeleteOptions asSeen{.uid = cached.uid(), .resourceVersion = cached.resourceVersion()};
+  return ignoreNotFound(client_.remove(resource, cached.key(), asSeen));
 }
 
 // The cache may be behind: what is there may be what an earlier pass made.

@@ -30,6 +30,7 @@ class Applier {
   void tell(const kube::Object& function, const api::FunctionStatus& before, const api::FunctionStatus& after) const;
   kube::Result<void> applyVersion(const Gathered& gathered, const core::Plan& plan) const;
   kube::Result<void> applyAccess(const Gathered& gathered) const;
+  kube::Result<void> applyIsolation(const Gathered& gathered) const;
   kube::Result<void> applyDeployments(Gathered& gathered, const core::Plan& plan) const;
   kube::Result<void> applyScale(const Gathered& gathered, const core::Plan& plan) const;
   kube::Result<void> applyRoute(const Gathered& gathered, const core::Plan& plan) const;
@@ -39,6 +40,9 @@ class Applier {
 
   /// Creates, or applies over `cached`; alreadyExists when something that is not the Function's has the name.
   kube::Result<kube::Object> ensure(const kube::Resource& resource, kube::Json desired, const kube::Object& cached,
+                                    const std::string& ownerUid) const;
+  /// `desired` null: it must not be there.
+  kube::Result<void> ensureOrRemove(const kube::Resource& resource, kube::Json desired, const kube::Object& cached,
                                     const std::string& ownerUid) const;
   kube::Result<kube::Object> applyOver(const kube::Resource& resource, kube::Json desired, const std::string& resourceVersion) const;
   kube::Result<kube::Object> adoptOrFail(const kube::Resource& resource, const kube::Key& key, const std::string& ownerUid,

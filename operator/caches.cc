@@ -57,6 +57,8 @@ Caches::Caches(kube::Client& client, const std::string& namespace_, const Log& l
       pods(client, kube::resources::pods, ownedPods(namespace_)),
       services(client, kube::resources::services, owned(namespace_)),
       serviceAccounts(client, kube::resources::serviceAccounts, owned(namespace_)),
+      networkPolicies(client, kube::resources::networkPolicies, owned(namespace_)),
+      disruptionBudgets(client, kube::resources::podDisruptionBudgets, owned(namespace_)),
       log_(log) {
   watchFunctions();
   watchOwned();
@@ -94,9 +96,9 @@ void Caches::watchOwned() {
       changed_(functionOf(before));
     }
   };
-  versions.addHandler(made);
-  services.addHandler(made);
-  serviceAccounts.addHandler(made);
+  for (auto* informer : {&versions, &services, &serviceAccounts, &networkPolicies, &disruptionBudgets}) {
+    informer->addHandler(made);
+  }
 }
 
 void Caches::watchRoutes() {
@@ -124,34 +126,39 @@ void Caches::routeChanged(const kube::Object& before, const kube::Object& after)
   }
 }
 
-void Caches::forEach(const std::function<void(const char*, const kube::Informer&)>& visit) const {
-  visit("functions", functions);
-  visit("functionversions", versions);
-  visit("functionroutes", routes);
-  visit("deployments", deployments);
-  visit("pods", pods);
-  visit("services", services);
-  visit("serviceaccounts", serviceAccounts);
+std::vector<Caches::Named> Caches::all() {
+  return {{"functions", &functions},
+          {"functionversions", &versions},
+          {"functionroutes", &routes},
+          {"deployments", &deployments},
+          {"pods", &pods},
+          {"services", &services},
+          {"serviceaccounts", &serviceAccounts},
+          {"networkpolicies", &networkPolicies},
+          {"poddisruptionbudgets", &disruptionBudgets}};
+}
+
+void Caches::forEach(const std::function<void(const char*, const kube::Informer&)>& visit) {
+  for (const auto& [name, informer] : all()) {
+    visit(name, *informer);
+  }
 }
 
 void Caches::start() {
-  for (auto* informer : {&functions, &versions, &routes, &deployments, &pods, &services, &serviceAccounts}) {
+  for (const auto& [name, informer] : all()) {
     informer->start();
   }
 }
 
 void Caches::stop() {
-  for (auto* informer : {&functions, &versions, &routes, &deployments, &pods, &services, &serviceAccounts}) {
+  for (const auto& [name, informer] : all()) {
     informer->stop();
   }
 }
 
 const char* Caches::waitForSync(std::chrono::milliseconds timeout) {
   const auto deadline = std::chrono::steady_clock::now() + timeout;
-  const std::pair<const char*, kube::Informer*> all[]{
-      {"functions", &functions}, {"functionversions", &versions}, {"functionroutes", &routes},          {"deployments", &deployments},
-      {"pods", &pods},           {"services", &services},         {"serviceaccounts", &serviceAccounts}};
-  for (const auto& [name, informer] : all) {
+  for (const auto& [name, informer] : all()) {
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
     if (!informer->waitForSync(std::max(left, std::chrono::milliseconds(0)))) {
       return name;

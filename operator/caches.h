@@ -35,11 +35,16 @@ class Caches {
   /// Of this Function only, from all versions.
   std::vector<kube::Object> ownedBy(const kube::Informer& informer, const kube::Key& function) const;
   std::optional<core::HostConflict> conflictOf(const kube::Key& function, const api::FunctionRouteSpec& spec) const;
-  void forEach(const std::function<void(const char* resource, const kube::Informer&)>& visit) const;
+  void forEach(const std::function<void(const char* resource, const kube::Informer&)>& visit);
 
-  kube::Informer functions, versions, routes, deployments, pods, services, serviceAccounts;
+  kube::Informer functions, versions, routes, deployments, pods, services, serviceAccounts, networkPolicies, disruptionBudgets;
 
  private:
+  struct Named {
+    const char* name;
+    kube::Informer* informer;
+  };
+  std::vector<Named> all();
   void watchFunctions();
   void watchOwned();
   void watchRoutes();

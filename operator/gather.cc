@@ -55,9 +55,18 @@ void findTrouble(const kube::Object& pod, const char* containers, core::PodState
   }
 }
 
+// Nothing of it has run: with volumes still to be mounted, the kubelet starts no container.
+bool isWaiting(const kube::Object& pod) {
+  const auto waits = [&pod](const char* containers) {
+    const auto* first = pod.at(std::string(containers) + "/0");
+    return first == nullptr || (first->contains("state") && (*first)["state"].contains("waiting"));
+  };
+  return waits("/status/initContainerStatuses") && waits("/status/containerStatuses");
+}
+
 }  // namespace
 
-core::PodState podState(const kube::Object& pod) {
+core::PodState podState(const kube::Object& pod, const std::string& mountFailure) {
   core::PodState state{
       .name = pod.name(), .version = versionOf(pod), .ready = false, .deleting = pod.deleting(), .problem = {}, .problemMessage = {}};
   const auto* ready = findCondition(pod, "Ready");
@@ -68,6 +77,10 @@ core::PodState podState(const kube::Object& pod) {
   if (state.problem.empty() && scheduled != nullptr && textAt(*scheduled, "reason") == "Unschedulable") {
     state.problem = "Unschedulable";
     state.problemMessage = textAt(*scheduled, "message");
+  }
+  if (state.problem.empty() && !mountFailure.empty() && isWaiting(pod)) {
+    state.problem = "FailedMount";
+    state.problemMessage = mountFailure;
   }
   return state;
 }
@@ -96,6 +109,7 @@ std::expected<Gathered, api::FieldErrors> Gatherer::gather(const kube::Object& f
   gathered.observed.function = std::move(*parsed);
   const kube::Key key = function.key();
   gatherOwned(key, gathered);
+  gatherSources(key, gathered);
   gatherRoute(key, gathered);
   if (gateways_ != nullptr) {
     gathered.observed.gateways = gateways_->names();
@@ -123,14 +137,26 @@ void Gatherer::gatherOwned(const kube::Key& key, Gathered& into) const {
     }
   }
   for (const auto& object : caches_.ownedBy(caches_.pods, key)) {
-    into.observed.pods.push_back(podState(object));
+    into.observed.pods.push_back(podState(object, mountFailures_.of(object.uid())));
   }
   // The caches have no order; decisions and messages have.
   std::ranges::sort(into.observed.pods, {}, &core::PodState::name);
   std::ranges::sort(into.observed.deployments, {}, &core::DeploymentState::name);
   const auto ours = [&uid](const kube::Object& object) { return object && controlledBy(object, uid) ? object : kube::Object{}; };
   into.service = ours(caches_.services.store().get(key));
-  into.serviceAccount = ours(caches_.serviceAccounts.store().get({key.namespace_, core::serviceAccountNameOf(into.observed.function)}));
+  const kube::Key named{key.namespace_, core::ownedName(into.observed.function)};
+  into.serviceAccount = ours(caches_.serviceAccounts.store().get(named));
+  into.networkPolicy = ours(caches_.networkPolicies.store().get(named));
+  into.disruptionBudget = ours(caches_.disruptionBudgets.store().get(named));
+}
+
+// Of the version that serves as well, which may name others than the Function does now.
+void Gatherer::gatherSources(const kube::Key& key, Gathered& into) const {
+  auto sources = core::sourcesOf(into.observed.function.spec);
+  for (const auto& version : into.observed.versions) {
+    std::ranges::move(core::envSourcesOf(version.spec), std::back_inserter(sources));
+  }
+  into.observed.sources = sources_.view(key.namespace_, sources);
 }
 
 void Gatherer::gatherRoute(const kube::Key& key, Gathered& into) const {

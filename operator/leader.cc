@@ -1,5 +1,7 @@
 #include "operator/leader.h"
 
+#include <sstream>
+
 #include "net/socket.h"
 
 namespace pilotlight::op {
@@ -10,6 +12,19 @@ std::expected<std::string, std::string> callHomeAddress(const kube::Object& serv
     return std::unexpected("service " + service.key().toString() + " has no cluster IP, which shims need");
   }
   return net::Address{ip, port}.toString();
+}
+
+std::expected<api::StringMap, std::string> labelsOf(const std::string& selector) {
+  api::StringMap labels;
+  std::istringstream terms(selector);
+  for (std::string term; std::getline(terms, term, ',');) {
+    const std::size_t equals = term.find('=');
+    if (equals == std::string::npos || equals == 0 || term[equals - 1] == '!' || term.find('=', equals + 1) != std::string::npos) {
+      return std::unexpected("selector \"" + selector + "\": NetworkPolicies need terms of the form label=value, not \"" + term + "\"");
+    }
+    labels[term.substr(0, equals)] = term.substr(equals + 1);
+  }
+  return labels;
 }
 
 Leader::Leader(kube::Client& client, const Log& log, LeaderOptions options) : client_(client), log_(log), options_(std::move(options)) {}
@@ -34,9 +49,27 @@ std::expected<void, std::string> Leader::findGateways() {
   return {};
 }
 
+std::expected<void, std::string> Leader::nameGateways() {
+  if (!options_.network) {
+    return {};
+  }
+  auto labels = labelsOf(options_.pods.selector);
+  if (!labels) {
+    return std::unexpected(labels.error());
+  }
+  options_.network->gatewayNamespace = options_.pods.namespace_;
+  options_.network->gatewayLabels = *std::move(labels);
+  options_.network->gatewayPort = options_.loads.port;
+  options_.operator_.network = options_.network;
+  return {};
+}
+
 std::expected<void, std::string> Leader::start() {
   if (auto found = findGateways(); !found) {
     return found;
+  }
+  if (auto named = nameGateways(); !named) {
+    return named;
   }
   {
     const std::scoped_lock lock(mutex_);

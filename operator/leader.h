@@ -23,8 +23,12 @@ struct LeaderOptions {
   GatewayPodsOptions pods;
   GatewayLoadsOptions loads;
   std::string service = "pilotlight-gateway-internal";  ///< in the pods' namespace
+  /// For functions' NetworkPolicies; what it says of gateways is filled in from `pods` and `loads`. nullopt: none are made.
+  std::optional<core::NetworkOptions> network = core::NetworkOptions{};
 };
 
+/// The labels that an equality-based selector asks for ("a=b,c=d"); the error says what else it asks for. Pure.
+std::expected<api::StringMap, std::string> labelsOf(const std::string& selector);
 /// "10.1.2.3:8081" of a Service; the error says what it lacks. Pure.
 std::expected<std::string, std::string> callHomeAddress(const kube::Object& service, std::uint16_t port);
 
@@ -39,6 +43,7 @@ class Leader {
 
  private:
   std::expected<void, std::string> findGateways();
+  std::expected<void, std::string> nameGateways();
 
   kube::Client& client_;
   const Log& log_;

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstdlib>
 #include <iostream>
+#include <nlohmann/json.hpp>
 #include <random>
 
 #include "kube/lease.h"
@@ -22,7 +23,12 @@ struct Options {
   std::string leaseName = "pilotlight-operator";
   int leaseSeconds = 15;
   op::LeaderOptions leader{.operator_ = {.workers = 4}, .pods = {}, .loads = {}};
+  bool networkPolicies = true;
+  core::NetworkOptions network;
 };
+
+const CLI::Validator isJsonObject(
+    [](const std::string& text) { return kube::Json::accept(text) && text.starts_with('{') ? "" : "must be a JSON object"; }, "JSON");
 
 void addOptions(CLI::App& app, Options& options) {
   app.add_option("--kubeconfig", options.cluster.kubeconfig, "file; default: $KUBECONFIG, else the pod's own account");
@@ -41,6 +47,18 @@ void addOptions(CLI::App& app, Options& options) {
   app.add_option("--gateway-service", serve.gatewayService, "DNS name that the functions' Services lead to")->capture_default_str();
   app.add_option("--gateway-selector", options.leader.pods.selector, "labels of the gateways' pods")->capture_default_str();
   app.add_option("--gateway-port", options.leader.loads.port, "of the gateways' internal listeners")->capture_default_str();
+  app.add_option("--network-policies", options.networkPolicies, "make one for each function")->capture_default_str();
+  app.add_option("--monitoring-namespaces", options.network.monitoringNamespaces,
+                 "JSON of a LabelSelector: whose pods may read functions' metrics, at the port of requests; default: none")
+      ->check(isJsonObject);
+  app.add_option("--dns", options.network.dns, "JSON of a NetworkPolicy's egress rule: where DNS is, for functions with spec.network")
+      ->check(isJsonObject)
+      ->capture_default_str();
+  app.add_option(
+         "--watch-sources", serve.sourceNamespaces,
+         "namespaces, or *, where replicas are replaced when a Secret or ConfigMap with variables changes; needs the right to list and "
+         "watch both there")
+      ->delimiter(',');
   app.add_option("--domain", serve.domain, "default host of a function: NAME.NAMESPACE.DOMAIN")->capture_default_str();
   app.add_option("--shim-image", serve.shimImage, "holds the shim, for images that do not")->capture_default_str();
   app.add_option("--history", serve.history, "versions kept beside the one that serves")->check(CLI::Range(0, 1000))->capture_default_str();
@@ -68,6 +86,7 @@ void complete(Options& options, const program::Cluster& cluster) {
     options.identity = (pod.empty() ? program::hostName() : pod) + "_" + std::to_string(std::random_device()());
   }
   options.leader.pods.namespace_ = options.namespace_;
+  options.leader.network = options.networkPolicies ? std::optional(options.network) : std::nullopt;
 }
 
 /// From winning the Lease until a signal. False: it could not start.

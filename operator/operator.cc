@@ -13,11 +13,15 @@
 #include "operator/gather.h"
 #include "operator/log.h"
 #include "operator/metrics.h"
+#include "operator/mount_failures.h"
 #include "operator/reconciler.h"
+#include "operator/source_cache.h"
 
 namespace pilotlight::op {
 
 namespace {
+
+constexpr std::chrono::seconds kSourcePatience{2};
 
 core::PlanOptions planOptions(const OperatorOptions& options) {
   core::PlanOptions plan;
@@ -29,7 +33,9 @@ core::PlanOptions planOptions(const OperatorOptions& options) {
                  .gatewayService = options.gatewayService,
                  .shimImage = options.shimImage,
                  .copyShim = !options.localPaths,
-                 .handlerPort = options.localPaths ? std::nullopt : std::optional(8080)};
+                 .handlerPort = options.localPaths ? std::nullopt : std::optional(8080),
+                 .network = options.network,
+                 .disruptionBudgets = !options.localPaths};
   plan.history = options.history;
   return plan;
 }
@@ -49,15 +55,24 @@ struct Operator::Impl {
         log(options.logLevel, options.log),
         caches(client, options.watchNamespace, log),
         events(client, log, metrics),
-        gatherer(caches, gateways, log, plan),
+        sources(client, options.sourceNamespaces, [this](const kube::Key& function) { queue.add(function); }),
+        mountFailures(client, options.watchNamespace, [this](const kube::Key& pod) { volumesFailed(pod); }),
+        gatherer(caches, sources, mountFailures, gateways, log, plan),
         applier(client, events, log, metrics, plan, gateways != nullptr ? gateways->namespace_() : ""),
         reconciler(caches, gatherer, applier, log, metrics, plan),
         autoscaler(client, load, caches, log, metrics,
                    {.tick = options.autoscaleTick, .stableWindow = options.stableWindow, .panicWindow = options.panicWindow}) {
     caches.onChange([this](const kube::Key& function) { queue.add(function); });
+    caches.functions.addHandler([this](const kube::Object& before, const kube::Object& after) { sources.functionChanged(before, after); });
     caches.onReplicas([this](const kube::Key& function) { autoscaler.touch(function); });
     if (gateways != nullptr) {
       gateways->onPod([this](const GatewayPod& pod) { gatewayChanged(pod); });
+    }
+  }
+
+  void volumesFailed(const kube::Key& pod) {
+    if (const kube::Object object = caches.pods.store().get(pod)) {
+      queue.add(functionOf(object));
     }
   }
 
@@ -94,6 +109,8 @@ struct Operator::Impl {
     }
     workers.clear();
     autoscaler.stop();
+    mountFailures.stop();
+    sources.stop();
     caches.stop();
     events.stop();
   }
@@ -107,6 +124,8 @@ struct Operator::Impl {
   kube::WorkQueue queue{{.backoffBase = std::chrono::milliseconds(5), .backoffMax = std::chrono::seconds(30)}};
   Caches caches;
   EventRecorder events;
+  SourceCache sources;
+  MountFailures mountFailures;
   const Gatherer gatherer;
   const Applier applier;
   const Reconciler reconciler;
@@ -124,10 +143,16 @@ Operator::~Operator() {
 std::expected<void, std::string> Operator::start() {
   impl_->events.start();
   impl_->caches.start();
+  impl_->sources.start();
+  impl_->mountFailures.start();
   if (const char* late = impl_->caches.waitForSync(impl_->options.syncTimeout)) {
     stop();
     return std::unexpected("operator: list and watch " + std::string(late) + ": not in sync after " +
                            std::to_string(impl_->options.syncTimeout.count()) + " ms");
+  }
+  // Not needed to begin with: without them replicas keep the variables they have.
+  if (!impl_->sources.waitForSync(kSourcePatience)) {
+    impl_->log.warn("Secrets and ConfigMaps are not listed yet: may the operator list and watch them in each namespace given?", {});
   }
   impl_->autoscaler.start();
   for (int i = 0; i < std::max(impl_->options.workers, 1); ++i) {

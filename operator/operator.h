@@ -7,10 +7,13 @@
 #include <expected>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "core/load.h"
+#include "core/render.h"
 #include "kube/client.h"
 #include "operator/gateway_pods.h"
 
@@ -25,7 +28,9 @@ struct OperatorOptions {
   std::string gateways;              ///< "ip:port,…" internal listeners, given to shims for call-home
   std::string gatewayService = "pilotlight-gateway.pilotlight-system.svc.cluster.local";  ///< target of the ExternalName Services
   std::string shimImage = "pilotlight/shim";                                              ///< for the copying init container
-  int workers = 1;                                                                        ///< Functions reconciled at once
+  std::optional<core::NetworkOptions> network{};                                          ///< nullopt: no NetworkPolicies
+  std::vector<std::string> sourceNamespaces{};  ///< where changes of Secrets and ConfigMaps may be seen; "*": everywhere
+  int workers = 1;                              ///< Functions reconciled at once
   std::chrono::milliseconds autoscaleTick{std::chrono::milliseconds(500)};
   std::chrono::milliseconds stableWindow{std::chrono::seconds(60)};
   std::chrono::milliseconds panicWindow{std::chrono::seconds(6)};

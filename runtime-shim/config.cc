@@ -57,6 +57,16 @@ Result readGateways(const Getenv& env, std::vector<net::Address>& out) {
   return {};
 }
 
+void readWatched(const Getenv& env, std::vector<std::string>& out) {
+  const std::string root(valueOf(env, contract::kEnvMountRoot));
+  std::string_view rest = valueOf(env, contract::kEnvWatch);
+  while (!rest.empty()) {
+    const std::string_view one = rest.substr(0, rest.find(':'));
+    rest.remove_prefix(std::min(rest.size(), one.size() + 1));
+    if (!one.empty()) out.push_back(root + std::string(one));
+  }
+}
+
 Result readRuntime(const char* what, std::string_view text, RuntimeKind& out) {
   if (text.empty()) return {};
   for (RuntimeKind kind : {RuntimeKind::native, RuntimeKind::http, RuntimeKind::exec}) {
@@ -95,6 +105,7 @@ Result readEnvironment(const Getenv& env, Config& config) {
   config.readyPath = valueOf(env, contract::kEnvReadyPath);
   config.nativeHost = valueOf(env, contract::kEnvNativeHost);
   if (auto type = valueOf(env, "RESPONSE_CONTENT_TYPE"); !type.empty()) config.contentType = type;
+  readWatched(env, config.watched);
   for (const Result& read :
        {readRuntime(contract::kEnvRuntime, valueOf(env, contract::kEnvRuntime), config.runtime), readProtocol(env, config.protocol),
         readNumber<std::size_t>(env, contract::kEnvConcurrency, 1, 1'000'000, config.concurrency),
@@ -152,7 +163,7 @@ std::expected<Config, std::string> readConfig(std::span<char* const> arguments, 
 }
 
 bool isPrivate(std::string_view name) {
-  static constexpr std::array<std::string_view, 12> kPrivate = {contract::kEnvGateways,
+  static constexpr std::array<std::string_view, 13> kPrivate = {contract::kEnvGateways,
                                                                 contract::kEnvReadyFd,
                                                                 contract::kEnvParentPid,
                                                                 contract::kEnvDescriptors,
@@ -161,6 +172,7 @@ bool isPrivate(std::string_view name) {
                                                                 contract::kEnvHandlerPort,
                                                                 contract::kEnvReadyPath,
                                                                 contract::kEnvProtocol,
+                                                                contract::kEnvWatch,
                                                                 kEnvListenFd,
                                                                 kEnvStatusFd,
                                                                 kEnvRestarts};

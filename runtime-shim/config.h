@@ -37,6 +37,7 @@ struct Config {
   pid_t parentPid = 0;                                   ///< local mode; 0: none
   int readyFd = -1;                                      ///< local mode; -1: none
   std::uint64_t descriptors = 0;                         ///< soft limit that handlers get; 0: the shim's own at its start
+  std::vector<std::string> watched;                      ///< folders whose new files the handler is told of
   Settings settings{};
   // Set by the supervisor for the native host.
   int listenFd = -1;

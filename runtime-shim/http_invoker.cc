@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <charconv>
+#include <csignal>
 #include <cstring>
 #include <utility>
 
@@ -201,20 +202,28 @@ std::expected<pid_t, std::string> HttpInvoker::spawnHandler() {
 
 void HttpInvoker::onStarted() {
   peer_ = &pool_.peer(address_, config_.protocol);
+  handler_ = Handler::starting;
   metrics_.handlerRestarts(process_.restarts());
   probe_.start(address_);
 }
 
 void HttpInvoker::onAnswers() {
   process_.settled();
+  if (std::exchange(handler_, Handler::answering) == Handler::startingWithOldFiles) process_.tell(SIGHUP);
   metrics_.handlerStarted(net::Clock::now() - started_);
   onReadiness_(true);
   log_.info("handler answers",
             {{"port", address_.port}, {"took_ms", std::chrono::duration_cast<milliseconds>(net::Clock::now() - started_).count()}});
 }
 
+void HttpInvoker::sourcesChanged() {
+  if (handler_ == Handler::answering) return process_.tell(SIGHUP);
+  handler_ = Handler::startingWithOldFiles;  // perhaps: it may have read them already
+}
+
 void HttpInvoker::onEnded() {
   probe_.stop();
+  handler_ = Handler::starting;
   onReadiness_(false);
   for (const auto& proxied : proxied_.all()) {
     if (proxied->isOpen()) proxied->handlerDied();

@@ -20,6 +20,8 @@ class HttpInvoker final : public Invoker {
   void retire(Invocation& invocation) override;
   void stop(net::Clock::time_point deadline, std::function<void()> done) override;
   void signal(int number) { process_.signal(number); }
+  /// SIGHUP, once it answers: before that it may not be prepared for the signal, which would end it.
+  void sourcesChanged();
   int exitCode() const { return process_.exitCode(); }  ///< of the shim, once the loop has stopped
 
  private:
@@ -42,6 +44,7 @@ class HttpInvoker final : public Invoker {
   SupervisedProcess process_;
   std::function<void(bool)> onReadiness_;
   net::Clock::time_point started_{};
+  enum class Handler : std::uint8_t { starting, startingWithOldFiles, answering } handler_ = Handler::starting;
   net::Headers sent_;  // of the request whose head is being sent
   Pool<Proxied> proxied_;
 };

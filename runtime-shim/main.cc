@@ -13,6 +13,7 @@
 #include "runtime-shim/http_invoker.h"
 #include "runtime-shim/install.h"
 #include "runtime-shim/lifecycle.h"
+#include "runtime-shim/source_watch.h"
 #include "runtime-shim/supervisor.h"
 
 namespace pilotlight::shim {
@@ -86,6 +87,7 @@ template <class AnyInvoker, class Pass, class ExitCode>
   switch (process.config.runtime) {
     case RuntimeKind::http: {
       HttpInvoker invoker(process.loop, process.config, process.children, process.metrics, process.log);
+      SourceWatch watch(process.loop, process.config.watched, process.log, [&] { invoker.sourcesChanged(); });
       serve(process, invoker, std::move(listener), [&](int signal) { invoker.signal(signal); }, [&] { return invoker.exitCode(); });
     }
     case RuntimeKind::exec: {

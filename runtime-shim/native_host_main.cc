@@ -14,6 +14,7 @@
 #include "runtime-shim/lifecycle.h"
 #include "runtime-shim/native_invoker.h"
 #include "runtime-shim/process.h"
+#include "runtime-shim/source_watch.h"
 
 namespace pilotlight::shim {
 namespace {
@@ -36,6 +37,7 @@ int serve(const Config& config) {
     exitCode = 1;
     loop.stop();
   });
+  SourceWatch watch(loop, config.watched, log, [&] { invoker.sourcesChanged(); });
   FunctionServer server(loop, config, invoker, metrics, log);
   CallHome home(loop, config, net::localAddress(config.listenFd).port, log);
   Lifecycle lifecycle(loop, config, server, invoker, home, config.statusFd, log);

@@ -1,5 +1,7 @@
 #include "runtime-shim/native_invoker.h"
 
+#include <utility>
+
 #include "runtime-shim/native_invocation.h"
 
 namespace pilotlight::shim {
@@ -11,7 +13,7 @@ NativeInvoker::NativeInvoker(net::Loop& loop, const Config& config, Metrics& met
       log_(log),
       context_(config, log),
       failed_(std::move(failed)),
-      threads_(loop, config.concurrency + 1) {}
+      threads_(loop, config.concurrency + 2) {}  // requests, the changed hook, and one for the loop
 
 NativeInvoker::~NativeInvoker() = default;
 
@@ -39,7 +41,25 @@ void NativeInvoker::onLoaded() {
   metrics_.handlerStarted(net::Clock::now() - started_);
   onReadiness_(true);
   auto took = std::chrono::duration_cast<std::chrono::microseconds>(net::Clock::now() - started_);
+  if (toTell_) sourcesChanged();
   log_.info("ready", {{"library", config_.handler[0]}, {"load_us", took.count()}});
+}
+
+void NativeInvoker::sourcesChanged() {
+  if (!ready_) {
+    toTell_ = true;
+  } else if (!load_.library->changed) {
+    log_.warn("the library has no pilotlight_changed: it is not told of new files", {{"library", config_.handler[0]}});
+  } else if (telling_ == Telling::no) {
+    telling_ = Telling::now;
+    threads_.submit(changed_);
+  } else {
+    telling_ = Telling::nowAndAgain;
+  }
+}
+
+void NativeInvoker::onChangeTold() {
+  if (std::exchange(telling_, Telling::no) == Telling::nowAndAgain) sourcesChanged();
 }
 
 Invocation& NativeInvoker::invoke(Call& call) {

@@ -24,6 +24,8 @@ class NativeInvoker final : public Invoker {
   /// Serves until the loop is stopped; then `stopped` runs, while handlers may still be running. See LeaderFollowers.
   void run(std::function<void()> stopped) { threads_.run(std::move(stopped)); }
   void start(std::function<void(bool ready)> onReadiness) override;
+  /// Runs the changed hook, never twice at the same time.
+  void sourcesChanged();
   Invocation& invoke(Call& call) override;
   void retire(Invocation& invocation) override;
   /// Runs the shutdown hook.
@@ -46,7 +48,15 @@ class NativeInvoker final : public Invoker {
     bool isLong() const override { return true; }
     NativeInvoker& self;
   };
+  struct Changed final : Job {
+    explicit Changed(NativeInvoker& invoker) : self(invoker) {}
+    void run() override { self.load_.library->changed(&self.context_); }
+    void done() override { self.onChangeTold(); }
+    bool isLong() const override { return true; }
+    NativeInvoker& self;
+  };
   std::expected<NativeLibrary, std::string> load() const;
+  void onChangeTold();
   void onLoaded();
 
   net::Loop& loop_;
@@ -61,6 +71,9 @@ class NativeInvoker final : public Invoker {
   bool ready_ = false;
   Load load_{*this};
   Shutdown shutdown_{*this};
+  Changed changed_{*this};
+  enum class Telling : std::uint8_t { no, now, nowAndAgain } telling_ = Telling::no;
+  bool toTell_ = false;  // of what changed before the library was loaded
   Pool<NativeInvocation> invocations_;
   LeaderFollowers threads_;
 };

@@ -21,6 +21,7 @@ std::expected<NativeLibrary, std::string> loadLibrary(const std::string& file, c
   if (!loaded.handle) return std::unexpected("load " + path + ": it has no function \"" + symbol + "\"");
   loaded.init = reinterpret_cast<decltype(loaded.init)>(::dlsym(library, "pilotlight_init"));
   loaded.shutdown = reinterpret_cast<decltype(loaded.shutdown)>(::dlsym(library, "pilotlight_shutdown"));
+  loaded.changed = reinterpret_cast<decltype(loaded.changed)>(::dlsym(library, "pilotlight_changed"));
   return loaded;
 }
 

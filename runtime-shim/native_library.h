@@ -12,6 +12,7 @@ struct NativeLibrary {
   pilotlight_handler handle = nullptr;
   int (*init)(const pilotlight_context*) = nullptr;       ///< may be null
   void (*shutdown)(const pilotlight_context*) = nullptr;  ///< may be null
+  void (*changed)(const pilotlight_context*) = nullptr;   ///< may be null
 };
 
 /// `file`: with a slash as it is; else first in the working folder, then where the loader looks. It stays loaded for good.

@@ -81,6 +81,10 @@ void SupervisedProcess::stop(net::Clock::time_point deadline, std::function<void
   loop_.arm(timer_, deadline);
 }
 
+void SupervisedProcess::tell(int number) {
+  if (pid_ != 0) ::kill(pid_, number);
+}
+
 void SupervisedProcess::signal(int number) {
   if (pid_ != 0) ::kill(signalGroup_ ? -pid_ : pid_, number);
 }

@@ -31,6 +31,9 @@ class SupervisedProcess {
   /// To its group or to itself, as constructed; no effect while it doesn't run.
   void signal(int number);
 
+  /// To itself alone, as one tells a server to read its files again: what it started may not know the signal, and would end.
+  void tell(int number);
+
   /// It got ready: its next end is not a failure to start.
   void settled() {
     failedStarts_ = 0;

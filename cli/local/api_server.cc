@@ -202,6 +202,7 @@ void ApiServer::Impl::answer(Session& session, net::Exchange& exchange) {
                      std::string(head.headers.get("Content-Type").value_or(kJson)), std::move(session.body())};
   const auto agent = head.headers.get("User-Agent").value_or("unknown");
   request.fieldManagerDefault = std::string(agent.substr(0, agent.find('/')));
+  request.metadataOnly = head.headers.get("Accept").value_or("").find("as=PartialObjectMetadata") != std::string_view::npos;
   request.asTable = head.headers.get("Accept").value_or("").find("as=Table;v=v1;g=meta.k8s.io") != std::string_view::npos;
   const bool reading = request.method == "GET";
   if (reading && request.path.subresource == "log") return answerLog(session, exchange, request);

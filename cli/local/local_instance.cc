@@ -93,6 +93,7 @@ std::expected<void, std::string> LocalInstance::Impl::startWorkers() {
   config.urlBase = urlBase(gateway->address());
   config.clusterUrlBase = urlBase(gateway->internalAddress());
   config.gateways = internal;
+  config.sourceNamespaces = {"*"};
   config.logLevel = options.logLevel;
   config.log = options.log;
   operator_.emplace(cluster, *gateway, std::move(config));

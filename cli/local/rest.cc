@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/printers.h"
+#include "kube/selector.h"
 #include "kube/status.h"
 #include "kube/yaml.h"
 
@@ -116,7 +117,7 @@ ApiResponse list(kube::Client& client, const ApiRequest& request) {
             {"kind", request.path.resource.kind + "List"},
             {"metadata", {{"resourceVersion", page->resourceVersion}}},
             {"items", Json::array()}};
-    for (const auto& item : items) body["items"].push_back(item.json());
+    for (const auto& item : items) body["items"].push_back(request.metadataOnly ? kube::metadataOf(item).json() : item.json());
   }
   if (!page->continue_.empty()) body["metadata"]["continue"] = page->continue_;
   return {200, std::move(body)};
@@ -265,6 +266,7 @@ std::expected<FieldSelector, Error> parseFieldSelector(const Query& query) {
       {"involvedObject.name", "/involvedObject/name"},
       {"involvedObject.namespace", "/involvedObject/namespace"},
       {"involvedObject.uid", "/involvedObject/uid"},
+      {"reason", "/reason"},
   };
   FieldSelector result;
   const std::string text = value(query, "fieldSelector");

@@ -37,6 +37,7 @@ struct ApiRequest {
   std::string body;
   std::string fieldManagerDefault = "unknown";  ///< from User-Agent, as the API server does
   bool asTable = false;                         ///< Accept: application/json;as=Table
+  bool metadataOnly = false;                    ///< Accept: application/json;as=PartialObjectMetadata or its List
 };
 
 struct ApiResponse {
@@ -65,10 +66,12 @@ class WatchLines {
 
  private:
   WatchLines() = default;
+  kube::Json shown(const kube::Object& object) const;
   std::unique_ptr<kube::WatchStream> stream_;
   FieldSelector fields_;
   kube::Resource resource_;
   bool asTable_ = false;
+  bool metadataOnly_ = false;
   std::string initial_;  // lines for what is there already
   bool over_ = false;
 };

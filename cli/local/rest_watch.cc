@@ -3,6 +3,7 @@
 
 #include "cli/local/rest.h"
 #include "cli/printers.h"
+#include "kube/selector.h"
 #include "kube/status.h"
 
 namespace pilotlight::local {
@@ -43,6 +44,7 @@ kube::Result<std::unique_ptr<WatchLines>> WatchLines::open(kube::Client& client,
   if (!fields) return std::unexpected(fields.error());
   lines->fields_ = *fields;
   lines->asTable_ = request.asTable;
+  lines->metadataOnly_ = request.metadataOnly;
   lines->resource_ = request.path.resource;
   if (!request.path.name.empty()) lines->fields_.wanted["/metadata/name"] = request.path.name;
   kube::WatchOptions options{request.path.namespace_, value(request.query, "labelSelector"), value(request.query, "resourceVersion")};
@@ -57,7 +59,7 @@ kube::Result<std::unique_ptr<WatchLines>> WatchLines::open(kube::Client& client,
     if (!list) return std::unexpected(list.error());
     for (const auto& item : list->items) {
       if (!lines->fields_.matches(item)) continue;
-      lines->initial_ += line("ADDED", lines->asTable_ ? cli::toTable(request.path.resource, {item}, item.resourceVersion()) : item.json());
+      lines->initial_ += line("ADDED", lines->shown(item));
     }
     options.resourceVersion = list->resourceVersion;
   }
@@ -79,8 +81,12 @@ std::optional<std::string> WatchLines::next(std::chrono::milliseconds wait) {
   if (!*event) return "";
   const auto& [type, object] = **event;
   if (type != Type::bookmark && !fields_.matches(object)) return "";
-  if (asTable_ && type != Type::bookmark) return line(nameOf(type), cli::toTable(resource_, {object}, object.resourceVersion()));
-  return line(nameOf(type), object.json());
+  return line(nameOf(type), type == Type::bookmark ? object.json() : shown(object));
+}
+
+Json WatchLines::shown(const kube::Object& object) const {
+  if (asTable_) return cli::toTable(resource_, {object}, object.resourceVersion());
+  return metadataOnly_ ? kube::metadataOf(object).json() : object.json();
 }
 
 }  // namespace pilotlight::local

@@ -45,6 +45,10 @@ const Type& innermost(const Type& type) {
   return type.kind == Kind::list || type.kind == Kind::optional ? innermost(*type.element) : type;
 }
 
+bool isList(const Type& type) {
+  return type.kind == Kind::optional ? isList(*type.element) : type.kind == Kind::list;
+}
+
 std::string rangeText(Kind kind, const Options& options) {
   if (options.min == kNoMin && options.max == kNoMax) return "";
   if (options.max == kNoMax) return "at least " + boundText(kind, options.min);
@@ -61,8 +65,8 @@ std::string allowedText(const Field& field) {
   if (!field.options.oneOf.empty()) add(joined(field.options.oneOf));
   add(rangeText(inner.kind, field.options));
   add(std::string(formatInfo(field.options.format).name));
-  if (field.options.nonEmpty && field.type->kind == Kind::list) add("at least 1");
-  if (field.type->kind == Kind::list) add("at most " + std::to_string(field.options.maxItems));
+  if (field.options.nonEmpty && isList(*field.type)) add("at least 1");
+  if (isList(*field.type)) add("at most " + std::to_string(field.options.maxItems));
   if (field.options.listType != ListType::atomic) {
     add(field.options.listKey.empty() ? "each once" : "each `" + std::string(field.options.listKey) + "` once");
   }
@@ -86,7 +90,7 @@ void rowsOf(const Struct& object, const std::string& prefix, bool defaults, std:
     out += "| `" + path + "` | " + typeText(*field.type) + " | " + (defaults ? defaultText(object, field) : "") + " | " +
            escaped(allowedText(field)) + " | " + escaped(std::string(field.doc)) + " |\n";
     const Type& inner = innermost(*field.type);
-    if (inner.kind == Kind::object) rowsOf(*inner.object, path + (field.type->kind == Kind::list ? "[]" : ""), defaults, out);
+    if (inner.kind == Kind::object) rowsOf(*inner.object, path + (isList(*field.type) ? "[]" : ""), defaults, out);
   }
 }
 
@@ -96,7 +100,7 @@ void rulesOf(const Struct& object, const std::string& prefix, std::string& out) 
   }
   for (const Field& field : object.fields) {
     const Type& inner = innermost(*field.type);
-    std::string path = prefix + "." + std::string(field.name) + (field.type->kind == Kind::list ? "[]" : "");
+    std::string path = prefix + "." + std::string(field.name) + (isList(*field.type) ? "[]" : "");
     if (inner.kind == Kind::object) rulesOf(*inner.object, path, out);
   }
 }

@@ -20,6 +20,8 @@ inline constexpr const char* kEnvReadyPath = "PILOTLIGHT_READY_PATH";  ///< http
 inline constexpr const char* kEnvHandlerPort = "PORT";                 ///< http runtime: where the handler listens
 inline constexpr const char* kEnvMountRoot =
     "PILOTLIGHT_MOUNT_ROOT";  ///< prefix of secret and config paths: empty in a cluster, a folder in local mode
+/// Folders below the mount root, joined by ':', whose new files the handler is told of: onChange: signal.
+inline constexpr const char* kEnvWatch = "PILOTLIGHT_WATCH";
 inline constexpr const char* kEnvNativeHost = "PILOTLIGHT_NATIVE_HOST";  ///< path of pilotlight-native-host; default: beside the shim
 // Local mode only.
 inline constexpr const char* kEnvParentPid = "PILOTLIGHT_PARENT_PID";  ///< end at once, with every descendant, when this process is gone

@@ -10,6 +10,10 @@ namespace pilotlight::api {
 
 // -- Function ---------------------------------------------------------------------------------------------------------
 
+constexpr bool signals(const std::vector<SourceMount>& mounts) {
+  return std::ranges::any_of(mounts, [](const SourceMount& mount) { return mount.onChange == OnChange::signal; });
+}
+
 template <>
 struct Table<FunctionSpec> {
   static constexpr std::string_view name = "FunctionSpec";
@@ -32,6 +36,7 @@ struct Table<FunctionSpec> {
                                    {.min = 0, .max = kMaxReplicas}),
       row<&FunctionSpec::scale>("scale", "The number of replicas while it is automatic."),
       row<&FunctionSpec::http>("http", "Who may call the function over HTTP, and how."),
+      row<&FunctionSpec::network>("network", "What the replicas may reach."),
       row<&FunctionSpec::pod>("pod", "Settings of the pods, for what no other field covers."),
   };
   static constexpr std::array rules = {
@@ -49,6 +54,12 @@ struct Table<FunctionSpec> {
           "self.runtime == 'http' || self.http.protocol == 'http1'",
           "h2c is for runtime http only: handlers of native and exec are called the same for either protocol, so leave it out",
           "http.protocol"),
+      rule<FunctionSpec, [](const FunctionSpec& spec) { return spec.runtime != Runtime::exec || !signals(spec.secrets); }>(
+          "self.runtime != 'exec' || !has(self.secrets) || self.secrets.all(s, s.onChange == 'none')",
+          "must not have onChange: signal with runtime exec: every request starts the program anew", "secrets"),
+      rule<FunctionSpec, [](const FunctionSpec& spec) { return spec.runtime != Runtime::exec || !signals(spec.config); }>(
+          "self.runtime != 'exec' || !has(self.config) || self.config.all(c, c.onChange == 'none')",
+          "must not have onChange: signal with runtime exec: every request starts the program anew", "config"),
   };
 };
 
@@ -92,7 +103,9 @@ struct Table<FunctionStatus> {
   static constexpr std::string_view doc = "What the operator found. Written by the operator only.";
   static constexpr std::array rows = {
       row<&FunctionStatus::observedGeneration>("observedGeneration", "The metadata.generation that this status is about.", kCounterBounds),
-      row<&FunctionStatus::conditions>("conditions", "Ready, Progressing, RouteReady, Scaled.", kConditionBounds),
+      row<&FunctionStatus::conditions>("conditions",
+                                       "Ready, Progressing, RouteReady, Scaled; SourcesWatched with variables of Secrets or ConfigMaps.",
+                                       kConditionBounds),
       row<&FunctionStatus::url>("url", "Where the function is served."),
       row<&FunctionStatus::versions>("versions", "The version that serves and the newest one."),
       row<&FunctionStatus::traffic>("traffic", "Where the traffic goes, for people; the FunctionRoute decides.", {.maxItems = 16}),

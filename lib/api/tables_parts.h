@@ -40,6 +40,14 @@ template <>
 struct EnumNames<MetricType> {
   static constexpr std::array<std::string_view, 1> value{"concurrency"};
 };
+template <>
+struct EnumNames<OnChange> {
+  static constexpr std::array<std::string_view, 2> value{"none", "signal"};
+};
+template <>
+struct EnumNames<PortProtocol> {
+  static constexpr std::array<std::string_view, 3> value{"TCP", "UDP", "SCTP"};
+};
 
 inline constexpr std::array<std::string_view, 3> kConditionStatus{"True", "False", "Unknown"};
 inline constexpr std::array<std::string_view, 2> kTolerationOperators{"Equal", "Exists"};
@@ -120,14 +128,20 @@ struct Table<SourceMount> {
                               {.required = true, .maxLength = 253, .format = Format::subdomain}),
       row<&SourceMount::path>("path", "The folder in which each key becomes a file. Required unless `env` is true.",
                               {.format = Format::absolutePath}),
-      row<&SourceMount::env>(
-          "env", "Give each key as an environment variable instead of a file. A change takes effect when the handler next starts."),
+      row<&SourceMount::env>("env",
+                             "Give each key as an environment variable instead of a file. Replicas are replaced after a change, where the "
+                             "operator may see it."),
+      row<&SourceMount::onChange>("onChange",
+                                  "Files are replaced when the source changes. `signal`: the handler is told, by SIGHUP or by the changed "
+                                  "hook of a native one; `none`: it reads them again when it likes."),
   };
   static constexpr std::array rules = {
       rule<SourceMount, [](const SourceMount& mount) { return mount.env || !mount.path.empty(); }>(
           "self.env || has(self.path)", "required: give the folder to put the files in, or set env: true", "path"),
       rule<SourceMount, [](const SourceMount& mount) { return !mount.env || mount.path.empty(); }>(
           "!self.env || !has(self.path)", "has no meaning with env: true: leave one of the two out", "path"),
+      rule<SourceMount, [](const SourceMount& mount) { return !mount.env || mount.onChange == OnChange::none; }>(
+          "!self.env || self.onChange == 'none'", "has no meaning with env: true, which replaces the replicas: leave it out", "onChange"),
   };
 };
 
@@ -252,6 +266,48 @@ struct Table<Http> {
 };
 
 template <>
+struct Table<EgressPort> {
+  static constexpr std::string_view name = "EgressPort";
+  static constexpr std::string_view doc = "A port that may be connected to.";
+  static constexpr std::array rows = {
+      row<&EgressPort::port>("port", "The number, of the pod where it is one of the cluster: not the Service's.",
+                             {.required = true, .min = 1, .max = 65535}),
+      row<&EgressPort::protocol>("protocol", "`TCP`, `UDP` or `SCTP`."),
+  };
+};
+
+template <>
+struct Table<EgressRule> {
+  static constexpr std::string_view name = "EgressRule";
+  static constexpr std::string_view doc = "Where replicas may connect to: an address range, or pods.";
+  static constexpr std::array rows = {
+      row<&EgressRule::cidr>("cidr", "An address range. NetworkPolicies know no host names.", {.maxLength = 43, .format = Format::cidr}),
+      row<&EgressRule::namespaceLabels>("namespaceLabels", "Labels of the namespaces of the pods. Default: the Function's own namespace.",
+                                        {.maxLength = 63, .maxItems = 16, .format = Format::labelValue}),
+      row<&EgressRule::podLabels>("podLabels", "Labels of the pods. Default: all of those namespaces.",
+                                  {.maxLength = 63, .maxItems = 16, .format = Format::labelValue}),
+      row<&EgressRule::ports>("ports", "Ports. Empty: every port.", {.maxItems = 16}),
+  };
+  static constexpr std::array rules = {
+      rule<EgressRule, [](const EgressRule& to) { return to.cidr.empty() != (to.namespaceLabels.empty() && to.podLabels.empty()); }>(
+          "has(self.cidr) != (has(self.namespaceLabels) && self.namespaceLabels.size() > 0 || "
+          "has(self.podLabels) && self.podLabels.size() > 0)",
+          "must be given, or else namespaceLabels, podLabels or both: an entry is an address range or pods", "cidr"),
+  };
+};
+
+template <>
+struct Table<Network> {
+  static constexpr std::string_view name = "Network";
+  static constexpr std::string_view doc = "What the replicas may reach. For clusters that enforce NetworkPolicies.";
+  static constexpr std::array rows = {
+      row<&Network::egress>("egress",
+                            "The only places that replicas may connect to, beside DNS and the gateways; `[]`: none. Absent: everywhere.",
+                            {.maxItems = 32}),
+  };
+};
+
+template <>
 struct Table<Toleration> {
   static constexpr std::string_view name = "Toleration";
   static constexpr std::string_view doc = "A taint of nodes that pods of this function bear.";
@@ -288,6 +344,9 @@ struct Table<PodOptions> {
                                          {.maxLength = 253, .maxItems = 16, .format = Format::subdomain, .listType = ListType::set}),
       row<&PodOptions::serviceAccountName>("serviceAccountName", "A ServiceAccount of your own. Default: one without rights or token.",
                                            {.maxLength = 253, .format = Format::subdomain}),
+      row<&PodOptions::serviceAccountToken>(
+          "serviceAccountToken",
+          "Mount the token of `serviceAccountName`, with which the handler may call the API. Absent: no; it makes cold starts slower."),
       row<&PodOptions::runAsUser>("runAsUser", "The user id of the handler. Default: 65532.", {.min = 0, .max = 2'147'483'647}),
       row<&PodOptions::readyPath>(
           "readyPath", "Runtime http: a path that must answer below 500 before the replica is ready. Empty: a connection suffices.",
@@ -300,6 +359,9 @@ struct Table<PodOptions> {
       rule<PodOptions, [](const PodOptions& pod) { return !hasReservedKey(pod.labels); }>(
           "!has(self.labels) || !self.labels.exists(k, k.startsWith('pilotlight.dev/'))",
           "must not have keys that start with pilotlight.dev/: those are reserved", "labels"),
+      rule<PodOptions, [](const PodOptions& pod) { return !pod.serviceAccountToken.value_or(false) || !pod.serviceAccountName.empty(); }>(
+          "!has(self.serviceAccountToken) || !self.serviceAccountToken || has(self.serviceAccountName)",
+          "needs serviceAccountName: the account that a Function has of its own may do nothing", "serviceAccountToken"),
   };
 };
 

@@ -89,6 +89,8 @@ enum class Visibility { public_, cluster };
 enum class Retry { never, idempotent };
 enum class Protocol { http1, h2c };
 enum class MetricType { concurrency };
+enum class OnChange { none, signal };
+enum class PortProtocol { tcp, udp, sctp };
 
 struct EnvVar {
   std::string name;
@@ -100,6 +102,7 @@ struct SourceMount {
   std::string name;
   std::string path;  ///< absolute; required unless env
   bool env = false;
+  OnChange onChange = OnChange::none;  ///< files only: whether the handler is told of new ones
 };
 
 struct Resources {
@@ -156,6 +159,23 @@ struct Http {
   std::vector<HttpRoute> routes;                  ///< empty: every path of the host
 };
 
+struct EgressPort {
+  int port = 0;
+  PortProtocol protocol = PortProtocol::tcp;
+};
+
+/// A cidr, or pods by labels: of the Function's namespace unless namespaceLabels choose others.
+struct EgressRule {
+  std::string cidr;
+  StringMap namespaceLabels;
+  StringMap podLabels;
+  std::vector<EgressPort> ports;  ///< empty: all
+};
+
+struct Network {
+  std::optional<std::vector<EgressRule>> egress;  ///< absent: everywhere; beside these DNS and the gateways are open
+};
+
 struct Toleration {
   std::string key, operator_, value, effect;
 };
@@ -167,8 +187,9 @@ struct PodOptions {
   StringMap nodeSelector;
   std::vector<Toleration> tolerations;
   std::vector<std::string> imagePullSecrets;
-  std::string serviceAccountName;         ///< empty: one of its own, without rights or token
-  std::optional<std::int64_t> runAsUser;  ///< default 65532
+  std::string serviceAccountName;           ///< empty: one of its own, without rights or token
+  std::optional<bool> serviceAccountToken;  ///< mounts the token of serviceAccountName; absent: no
+  std::optional<std::int64_t> runAsUser;    ///< default 65532
   std::string readyPath;  ///< http runtime: this path must answer below 500 before the replica is ready; empty: a connection suffices
   std::optional<int>
       port;  ///< http runtime: the port that the handler listens on ($PORT); default 8080 in a cluster, a free one in local mode
@@ -187,6 +208,7 @@ struct FunctionSpec {
   std::optional<int> replicas;  ///< pins the count; absent: automatic
   Scale scale;
   Http http;
+  Network network;
   PodOptions pod;
 };
 

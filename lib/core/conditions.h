@@ -14,6 +14,8 @@ inline constexpr const char* kConditionReady = "Ready";
 inline constexpr const char* kConditionProgressing = "Progressing";
 inline constexpr const char* kConditionRouteReady = "RouteReady";
 inline constexpr const char* kConditionScaled = "Scaled";
+/// Of Functions with variables from Secrets or ConfigMaps: whether a change of these is seen.
+inline constexpr const char* kConditionSourcesWatched = "SourcesWatched";
 
 /// The condition of this type, nullptr when there is none.
 const api::Condition* findCondition(const std::vector<api::Condition>& conditions, std::string_view type);

@@ -22,6 +22,7 @@
 #include "api/types.h"
 #include "core/host_claims.h"
 #include "core/render.h"
+#include "core/sources.h"
 
 namespace pilotlight::core {
 
@@ -46,6 +47,7 @@ struct Observed {
   std::vector<DeploymentState> deployments;
   std::vector<PodState> pods;
   std::optional<api::FunctionRoute> route;
+  SourceView sources;
   std::optional<HostConflict> conflict;  ///< of the route as it will be written
   /// The gateways that are there, by name; nullopt: not known. What one that is gone once acknowledged holds nothing up.
   std::optional<std::set<std::string>> gateways;

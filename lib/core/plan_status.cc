@@ -34,13 +34,64 @@ const PodState* troubled(const Observed& observed, std::int64_t version) {
   return it == observed.pods.end() ? nullptr : &*it;
 }
 
+api::Condition sourceMissing(const Source& source, const Observed& observed) {
+  const bool secret = source.kind == SourceKind::secret;
+  return condition(kConditionProgressing, "False", secret ? "SecretNotFound" : "ConfigMapNotFound",
+                   fmt::format("{}, which spec.{} names, is not there: create it in namespace {}", toString(source),
+                               secret ? "secrets" : "config", observed.function.metadata.namespace_));
+}
+
+api::Condition podTrouble(const PodState& pod, const Observed& observed) {
+  if (const auto missing = missingSource(pod.problemMessage)) {
+    return sourceMissing(*missing, observed);
+  }
+  return condition(kConditionProgressing, "False", pod.problem,
+                   fmt::format("version {}: pod {}: {}", pod.version, pod.name, pod.problemMessage));
+}
+
+std::string listed(const std::vector<Source>& sources) {
+  std::string names;
+  for (const Source& source : sources) {
+    names += (names.empty() ? "" : ", ") + toString(source);
+  }
+  return names;
+}
+
+// nullopt: it is not to be there.
+std::optional<api::Condition> sourcesWatched(const Observed& observed) {
+  const auto& function = observed.function;
+  const auto sources = envSourcesOf(renderVersion(function, 0).spec);
+  if (sources.empty()) {
+    return std::nullopt;
+  }
+  switch (observed.sources.sight) {
+    case SourceView::Sight::clear:
+      return condition(kConditionSourcesWatched, "True", "Watched", fmt::format("replicas are replaced when {} changes", listed(sources)));
+    case SourceView::Sight::notYet:
+      if (const auto* known = findCondition(function.status.conditions, kConditionSourcesWatched)) {
+        return *known;
+      }
+      return condition(
+          kConditionSourcesWatched, "Unknown", "NotListedYet",
+          fmt::format("the operator has not seen the Secrets and ConfigMaps of namespace {} yet: may it?", function.metadata.namespace_));
+    case SourceView::Sight::none:
+      break;
+  }
+  return condition(kConditionSourcesWatched, "False", "NotWatched",
+                   fmt::format("a change of {} reaches replicas that start after it: the operator does not watch namespace {} (see the "
+                               "chart's sourceWatch)",
+                               listed(sources), function.metadata.namespace_));
+}
+
 api::Condition progressing(const Observed& observed, const Serving& at) {
   const int ready = readyOf(observed, at.target);
   const int replicas = replicasOf(observed, at.target);
   const bool shifted = at.serving == at.target;
   if (const auto* pod = troubled(observed, at.target); pod != nullptr && (!shifted || ready < replicas)) {
-    return condition(kConditionProgressing, "False", pod->problem,
-                     fmt::format("version {}: pod {}: {}", at.target, pod->name, pod->problemMessage));
+    return podTrouble(*pod, observed);
+  }
+  if (const auto missing = missingSource(sourcesOf(observed.function.spec), observed.sources)) {
+    return sourceMissing(*missing, observed);
   }
   if (!shifted) {
     return condition(
@@ -150,6 +201,13 @@ api::FunctionStatus statusOf(const Observed& observed, const Serving& at, const 
   for (api::Condition each : {ready(routed, progress, scale, status.initialScaleReached), progress, routed, scale}) {
     each.observedGeneration = function.metadata.generation;
     setCondition(status.conditions, std::move(each), now);
+  }
+  std::optional<api::Condition> watched = sourcesWatched(observed);
+  if (watched) {
+    watched->observedGeneration = function.metadata.generation;
+    setCondition(status.conditions, *std::move(watched), now);
+  } else {
+    std::erase_if(status.conditions, [](const api::Condition& each) { return each.type == kConditionSourcesWatched; });
   }
   return status;
 }

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "api/api.h"
+#include "core/sources.h"
 
 namespace pilotlight::core {
 
@@ -40,12 +41,15 @@ Json selectorLabels(const api::Function& function, const api::FunctionVersion& v
   return {{api::kLabelFunction, function.metadata.name}, {api::kLabelVersion, std::to_string(version.spec.number)}};
 }
 
-Json templateMetadata(const api::Function& function, const api::FunctionVersion& version) {
+Json templateMetadata(const api::Function& function, const api::FunctionVersion& version, const std::string& envSources) {
   Json labels = version.spec.pod.labels;
   labels.update(versionLabels(function, version));  // ours win: the selector depends on them
   Json annotations = version.spec.pod.annotations;
   if (!version.spec.workDir.empty()) {
     annotations[api::kAnnotationWorkDir] = version.spec.workDir;
+  }
+  if (!envSources.empty()) {
+    annotations[kAnnotationEnvSources] = envSources;
   }
   Json metadata{{"labels", std::move(labels)}};
   if (!annotations.empty()) {
@@ -185,13 +189,12 @@ Json renderHead(const api::Function& function, const std::string& apiVersion, co
   return {{"apiVersion", apiVersion}, {"kind", kind}, {"metadata", std::move(metadata)}};
 }
 
-// Prefixed, so that a Function named "default" does not take over the namespace's own account.
-std::string serviceAccountNameOf(const api::Function& function) {
+std::string ownedName(const api::Function& function) {
   return "pilotlight-" + function.metadata.name;
 }
 
 Json renderServiceAccount(const api::Function& function) {
-  Json account = renderHead(function, "v1", "ServiceAccount", serviceAccountNameOf(function));
+  Json account = renderHead(function, "v1", "ServiceAccount", ownedName(function));
   account["automountServiceAccountToken"] = false;
   return account;
 }
@@ -202,7 +205,8 @@ Json renderService(const api::Function& function, const RenderOptions& options) 
   return service;
 }
 
-Json renderDeployment(const api::Function& function, const api::FunctionVersion& version, const RenderOptions& options) {
+Json renderDeployment(const api::Function& function, const api::FunctionVersion& version, const RenderOptions& options,
+                      const std::string& envSources) {
   Json deployment = renderHead(function, "apps/v1", "Deployment", version.metadata.name);
   deployment["metadata"]["labels"] = versionLabels(function, version);
   // A replica that goes is replaced before it goes: nothing is ever missing while a template changes.
@@ -211,7 +215,7 @@ Json renderDeployment(const api::Function& function, const api::FunctionVersion&
       {"revisionHistoryLimit", 1},
       {"selector", {{"matchLabels", selectorLabels(function, version)}}},
       {"strategy", std::move(strategy)},
-      {"template", {{"metadata", templateMetadata(function, version)}, {"spec", renderPodSpec(function, version, options)}}}};
+      {"template", {{"metadata", templateMetadata(function, version, envSources)}, {"spec", renderPodSpec(function, version, options)}}}};
   deployment["metadata"]["annotations"] = {{kAnnotationRendered, digest(deployment.dump())}};
   return deployment;
 }

@@ -30,6 +30,18 @@ inline constexpr const char* kShimPortName = "shim";
 inline constexpr std::chrono::seconds kDrainMargin{10};
 inline constexpr std::chrono::seconds kTerminationMargin{15};
 
+/// What functions' NetworkPolicies need to know of the cluster.
+struct NetworkOptions {
+  std::string gatewayNamespace;
+  api::StringMap gatewayLabels;  ///< of the gateways' pods
+  int gatewayPort = 8081;        ///< of the gateways' internal listeners, for call-home
+  /// JSON of a LabelSelector: namespaces whose pods may read functions' metrics, which are at the port of requests. Empty: none.
+  std::string monitoringNamespaces;
+  /// JSON of an egress rule: where DNS is.
+  std::string dns = R"({"ports":[{"port":53,"protocol":"UDP"},{"port":53,"protocol":"TCP"}],)"
+                    R"("to":[{"namespaceSelector":{"matchLabels":{"kubernetes.io/metadata.name":"kube-system"}}}]})";
+};
+
 struct RenderOptions {
   std::string domain = "localhost";       ///< default host: {name}.{namespace}.{domain}
   bool localPaths = false;                ///< also serve under /{name} or /{namespace}/{name}
@@ -40,6 +52,8 @@ struct RenderOptions {
   std::string shimImage;                  ///< of the copying init container
   bool copyShim = true;                   ///< false: the shim is there (local mode)
   std::optional<int> handlerPort = 8080;  ///< $PORT of the http runtime unless the Function says; nullopt: chosen by the kubelet
+  std::optional<NetworkOptions> network;  ///< nullopt: no NetworkPolicies
+  bool disruptionBudgets = true;
 };
 
 /// "orders-00007"
@@ -56,13 +70,22 @@ std::string urlOf(const api::Function& function, const RenderOptions& options);
 api::FunctionRoute renderRoute(const api::Function& function, std::vector<api::RouteBackend> backends, const RenderOptions& options);
 api::RouteBackend backendOf(const api::FunctionVersion& version, int weight);
 
-std::string serviceAccountNameOf(const api::Function& function);
+/// Of what a Function has one of beside its Service and route: ServiceAccount, NetworkPolicy, PodDisruptionBudget.
+/// Prefixed, so that a Function named "default" does not take over the namespace's own account.
+std::string ownedName(const api::Function& function);
 Json renderServiceAccount(const api::Function& function);
 /// ExternalName to the gateways, so that in-cluster callers use the usual name.
 Json renderService(const api::Function& function, const RenderOptions& options);
 
-/// The Deployment of a version, without spec.replicas: that is the autoscaler's.
-Json renderDeployment(const api::Function& function, const api::FunctionVersion& version, const RenderOptions& options);
+/// Who may connect to the Function's replicas, and with spec.network.egress where these may connect to.
+Json renderNetworkPolicy(const api::Function& function, const NetworkOptions& options);
+/// True when more than one replica is kept at all times: only then can a drain of nodes leave some.
+bool needsDisruptionBudget(const api::Function& function);
+Json renderDisruptionBudget(const api::Function& function);
+
+/// The Deployment of a version, without spec.replicas: that is the autoscaler's. `envSources`: envSourceRevisions().
+Json renderDeployment(const api::Function& function, const api::FunctionVersion& version, const RenderOptions& options,
+                      const std::string& envSources = "");
 /// What creates the Deployment under the autoscaler's field manager: replicas 0 (absent would mean 1) and no more of the
 /// rest than the API demands, so that this manager owns nothing that a later rendering may drop.
 Json renderDeploymentSeed(const api::Function& function, const api::FunctionVersion& version);

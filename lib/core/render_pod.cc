@@ -51,6 +51,19 @@ class Environment {
   Json list_ = Json::array();
 };
 
+// Paths hold no ':' (Format::absolutePath).
+std::string watchedFolders(const api::FunctionVersionSpec& spec) {
+  std::string folders;
+  for (const auto* mounts : {&spec.secrets, &spec.config}) {
+    for (const auto& mount : *mounts) {
+      if (mount.onChange == api::OnChange::signal) {
+        folders += (folders.empty() ? "" : ":") + mount.path;
+      }
+    }
+  }
+  return folders;
+}
+
 Json renderEnv(const api::Function& function, const api::FunctionVersionSpec& spec, const RenderOptions& options) {
   Environment env;
   // The root is read-only; /dev/shm is there without the cost of a volume.
@@ -68,6 +81,9 @@ Json renderEnv(const api::Function& function, const api::FunctionVersionSpec& sp
   env.setValue(contract::kEnvTimeoutMs, std::to_string(spec.timeout.count()));
   env.setValue(contract::kEnvGraceMs, std::to_string((spec.timeout + api::Duration(kDrainMargin)).count()));
   env.setValue(contract::kEnvGateways, options.gateways);
+  if (const std::string folders = watchedFolders(spec); !folders.empty()) {
+    env.setValue(contract::kEnvWatch, folders);
+  }
   env.setField(contract::kEnvPodUid, "metadata.uid");
   env.setField(contract::kEnvPodName, "metadata.name");
   if (spec.runtime == api::Runtime::http) {
@@ -196,6 +212,20 @@ Json renderToleration(const api::Toleration& toleration) {
   return json;
 }
 
+// Apart where that is possible; one node alone still runs them all. For every Function: if it came and went with scale.min, a
+// change of that would replace the replicas.
+Json renderSpread(const api::Function& function) {
+  Json constraints = Json::array();
+  for (const char* key : {"kubernetes.io/hostname", "topology.kubernetes.io/zone"}) {
+    constraints.push_back({{"topologyKey", key},
+                           {"maxSkew", 1},
+                           {"whenUnsatisfiable", "ScheduleAnyway"},
+                           {"labelSelector", {{"matchLabels", {{api::kLabelFunction, function.metadata.name}}}}},
+                           {"matchLabelKeys", Json::array({"pod-template-hash"})}});
+  }
+  return constraints;
+}
+
 void renderPlacement(const api::PodOptions& options, Json& pod) {
   if (!options.nodeSelector.empty()) {
     pod["nodeSelector"] = options.nodeSelector;
@@ -216,11 +246,12 @@ Json renderPodSpec(const api::Function& function, const api::FunctionVersion& ve
   const auto timeout = std::chrono::ceil<std::chrono::seconds>(spec.timeout);
   Volumes volumes = renderVolumes(spec, options);
   Json security{{"runAsNonRoot", user != 0}, {"runAsUser", user}, {"seccompProfile", {{"type", "RuntimeDefault"}}}};
-  Json pod{{"serviceAccountName", spec.pod.serviceAccountName.empty() ? serviceAccountNameOf(function) : spec.pod.serviceAccountName},
-           {"automountServiceAccountToken", false},
+  Json pod{{"serviceAccountName", spec.pod.serviceAccountName.empty() ? ownedName(function) : spec.pod.serviceAccountName},
+           {"automountServiceAccountToken", spec.pod.serviceAccountToken.value_or(false)},
            {"enableServiceLinks", false},
            {"terminationGracePeriodSeconds", (timeout + kTerminationMargin).count()},
            {"securityContext", std::move(security)},
+           {"topologySpreadConstraints", renderSpread(function)},
            {"containers", Json::array({renderContainer(function, spec, options, std::move(volumes.mounts))})}};
   if (!volumes.volumes.empty()) {
     pod["volumes"] = std::move(volumes.volumes);

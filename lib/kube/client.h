@@ -21,6 +21,8 @@ struct ListOptions {
   std::string labelSelector{};  ///< equality-based terms: "a=b,c!=d,e,!f"
   int limit = 0;                ///< 0: everything in one answer
   std::string continue_{};      ///< from the previous page
+  std::string fieldSelector{};  ///< "reason=FailedMount,involvedObject.kind=Pod": what the server offers for the kind
+  bool metadataOnly = false;    ///< PartialObjectMetadata: what else the objects hold never leaves the server
 };
 
 struct ObjectList {
@@ -34,6 +36,8 @@ struct WatchOptions {
   std::string labelSelector{};
   std::string resourceVersion{};                                 ///< events after this version; Gone when it is too old
   std::chrono::milliseconds timeout{std::chrono::seconds(290)};  ///< the server ends the watch after this
+  std::string fieldSelector{};
+  bool metadataOnly = false;
 };
 
 struct WatchEvent {

@@ -123,7 +123,7 @@ void Informer::Impl::run() {
 }
 
 State Informer::Impl::step(const Listing&) {
-  ListOptions page{options.namespace_, options.labelSelector, options.pageSize, ""};
+  ListOptions page{options.namespace_, options.labelSelector, options.pageSize, "", options.fieldSelector, options.metadataOnly};
   std::vector<Object> objects;
   std::string resourceVersion;
   do {
@@ -146,7 +146,8 @@ State Informer::Impl::step(const Listing&) {
 }
 
 State Informer::Impl::step(const Watching& watching) {
-  auto opened = client.watch(resource, {options.namespace_, options.labelSelector, watching.resourceVersion, options.watchTimeout});
+  auto opened = client.watch(resource, {options.namespace_, options.labelSelector, watching.resourceVersion, options.watchTimeout,
+                                        options.fieldSelector, options.metadataOnly});
   if (!opened) return afterWatchError(opened.error(), watching.resourceVersion);
   const std::shared_ptr<WatchStream> followed = *std::move(opened);
   if (!keep(followed)) return Stopped{};

@@ -48,6 +48,8 @@ class Store {
 struct InformerOptions {
   std::string namespace_{};
   std::string labelSelector{};
+  std::string fieldSelector{};
+  bool metadataOnly = false;
   std::vector<std::string> indexedLabels{};
   /// What is kept of each object beside its identity, as in reduce.h; empty: everything. Keep the labels and annotations
   /// that are asked for. Handlers and the store see what is kept.

@@ -46,6 +46,8 @@ Result<ObjectList> MemoryCluster::State::list(const Resource& resource, const Li
   if (!options.continue_.empty()) return nextPage(attempt, options);
   const auto selector = LabelSelector::parse(options.labelSelector);
   if (!selector) return attempt.fail(ErrorCode::badRequest, selector.error());
+  const auto fields = FieldSelector::parse(options.fieldSelector);
+  if (!fields) return attempt.fail(ErrorCode::badRequest, fields.error());
 
   const Table& from = table(resource);
   ObjectList list;
@@ -59,6 +61,8 @@ Result<ObjectList> MemoryCluster::State::list(const Resource& resource, const Li
     }
   }
   if (!selector->empty()) std::erase_if(list.items, [&](const Object& object) { return !selector->matches(object); });
+  if (!fields->empty()) std::erase_if(list.items, [&](const Object& object) { return !fields->matches(object); });
+  if (options.metadataOnly) std::ranges::transform(list.items, list.items.begin(), metadataOf);
 
   const auto limit = static_cast<std::size_t>(options.limit);
   if (limit == 0 || list.items.size() <= limit) return list;

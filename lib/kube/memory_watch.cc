@@ -114,11 +114,23 @@ namespace {
 
 class MemoryWatch final : public WatchStream {
  public:
-  explicit MemoryWatch(std::shared_ptr<WatchQueue> queue) : queue_(std::move(queue)) {}
-  Result<std::optional<WatchEvent>> next(std::chrono::milliseconds wait) override { return queue_->next(wait); }
+  MemoryWatch(std::shared_ptr<WatchQueue> queue, FieldSelector fields, bool metadataOnly)
+      : fields_(std::move(fields)), metadataOnly_(metadataOnly), queue_(std::move(queue)) {}
+  Result<std::optional<WatchEvent>> next(std::chrono::milliseconds wait) override {
+    const auto until = WatchQueue::Clock::now() + wait;
+    while (true) {
+      auto event = queue_->next(std::chrono::ceil<std::chrono::milliseconds>(until - WatchQueue::Clock::now()));
+      if (!event || !*event || (*event)->type == WatchEvent::Type::bookmark) return event;
+      if (!fields_.matches((*event)->object)) continue;  // fields that can be selected by do not change
+      if (metadataOnly_) (*event)->object = metadataOf((*event)->object);
+      return event;
+    }
+  }
   void cancel() override { queue_->cancel("stop was asked for"); }
 
  private:
+  const FieldSelector fields_;
+  const bool metadataOnly_;
   const std::shared_ptr<WatchQueue> queue_;
 };
 
@@ -134,6 +146,8 @@ Result<std::unique_ptr<WatchStream>> MemoryCluster::State::watch(const Resource&
   const Attempt attempt{"watch", resource, {options.namespace_, ""}};
   auto selector = LabelSelector::parse(options.labelSelector);
   if (!selector) return attempt.fail(ErrorCode::badRequest, selector.error());
+  auto fields = FieldSelector::parse(options.fieldSelector);
+  if (!fields) return attempt.fail(ErrorCode::badRequest, fields.error());
   const std::optional<std::uint64_t> from = number(options.resourceVersion);
   if (!from) return attempt.fail(ErrorCode::badRequest, "resourceVersion: \"" + options.resourceVersion + "\" is no version");
 
@@ -156,7 +170,7 @@ Result<std::unique_ptr<WatchStream>> MemoryCluster::State::watch(const Resource&
     });
   }
   watched.watches.push_back(queue);
-  return std::make_unique<MemoryWatch>(std::move(queue));
+  return std::make_unique<MemoryWatch>(std::move(queue), *std::move(fields), options.metadataOnly);
 }
 
 }  // namespace pilotlight::kube

@@ -16,6 +16,8 @@ namespace {
 
 constexpr const char* kJson = "application/json";
 constexpr const char* kApply = "application/apply-patch+yaml";  // JSON is YAML
+constexpr const char* kMetadata = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
+constexpr const char* kMetadataList = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
 constexpr const char* kMerge = "application/merge-patch+json";
 constexpr std::size_t kMaxErrorBytes = 64U << 10;
 
@@ -93,7 +95,8 @@ Result<HttpResponse> RestClient::once(const Attempt& attempt, HttpRequest& reque
 Result<HttpResponse> RestClient::call(const Attempt& attempt, HttpRequest request) {
   const auto deadline = Clock::now() + options_.callTimeout;
   const Effect effect = effectOf(request);
-  request.headers = {{"Accept", kJson}, {"User-Agent", options_.userAgent}};
+  if (request.headers.empty()) request.headers = {{"Accept", kJson}};
+  request.headers.push_back({"User-Agent", options_.userAgent});
   for (int tried = 1;; ++tried) {
     auto response = once(attempt, request, effect, deadline);
     if (response) return response;
@@ -122,8 +125,9 @@ Result<ObjectList> RestClient::page(const Attempt& attempt, const Resource& reso
   const auto target = Target(apiPath(resource, {options.namespace_, ""}))
                           .with("limit", options.limit == 0 ? "" : std::to_string(options.limit))
                           .with("continue", options.continue_)
-                          .with("labelSelector", options.labelSelector);
-  auto response = call(attempt, {.target = target.text()});
+                          .with("labelSelector", options.labelSelector)
+                          .with("fieldSelector", options.fieldSelector);
+  auto response = call(attempt, {.target = target.text(), .headers = {{"Accept", options.metadataOnly ? kMetadataList : kJson}}});
   if (!response) return std::unexpected(std::move(response.error()));
   auto list = parseList(response->body, resource);
   if (!list) return attempt.fail(ErrorCode::unavailable, list.error());
@@ -160,10 +164,11 @@ Result<std::unique_ptr<WatchStream>> RestClient::watch(const Resource& resource,
                           .with("allowWatchBookmarks", "true")
                           .with("resourceVersion", options.resourceVersion)
                           .with("labelSelector", options.labelSelector)
+                          .with("fieldSelector", options.fieldSelector)
                           .with("timeoutSeconds", std::to_string(seconds));
   const auto deadline = Clock::now() + options_.attemptTimeout;
   auto response = transport_.stream({.target = target.text(),
-                                     .headers = {{"Accept", kJson}, {"User-Agent", options_.userAgent}},
+                                     .headers = {{"Accept", options.metadataOnly ? kMetadata : kJson}, {"User-Agent", options_.userAgent}},
                                      .idleTimeout = options.timeout + options_.watchMargin,
                                      .deadline = options_.attemptTimeout});
   if (!response)

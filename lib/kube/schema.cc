@@ -104,8 +104,10 @@ Traits traitsOf(const Resource& resource) {
   traits.custom = resource.group == resources::functions.group;
   traits.scale = resource == resources::functions || resource == resources::deployments;
   traits.graceful = resource == resources::pods;
-  traits.status = traits.scale || traits.graceful || resource == resources::functionRoutes || resource == resources::services;
-  traits.generation = traits.custom || resource == resources::deployments;
+  traits.status = traits.scale || traits.graceful || resource == resources::functionRoutes || resource == resources::services ||
+                  resource == resources::podDisruptionBudgets;
+  traits.generation = traits.custom || resource == resources::deployments || resource == resources::networkPolicies ||
+                      resource == resources::podDisruptionBudgets;
   return traits;
 }
 

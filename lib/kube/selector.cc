@@ -70,4 +70,34 @@ bool LabelSelector::matches(const Object& object) const {
   });
 }
 
+std::expected<FieldSelector, std::string> FieldSelector::parse(std::string_view text) {
+  FieldSelector selector;
+  text = trim(text);
+  while (!text.empty()) {
+    const std::size_t comma = std::min(text.find(','), text.size());
+    const std::string_view part = trim(text.substr(0, comma));
+    text.remove_prefix(std::min(comma + 1, text.size()));
+    const std::size_t equals = part.find('=');
+    if (equals == std::string_view::npos || equals == 0 || !wellFormed(part.substr(0, equals))) {
+      return std::unexpected("field selector: cannot read the term \"" + std::string(part) + "\"; allowed: a.b=c, joined by commas");
+    }
+    std::string pointer = "/" + std::string(part.substr(0, equals));
+    std::ranges::replace(pointer, '.', '/');
+    selector.terms_.push_back({std::move(pointer), std::string(part.substr(equals + 1))});
+  }
+  return selector;
+}
+
+bool FieldSelector::matches(const Object& object) const {
+  return std::ranges::all_of(terms_, [&object](const Term& term) { return object.stringAt(term.pointer) == term.value; });
+}
+
+Object metadataOf(const Object& object) {
+  Json json = Json::object();
+  for (const char* field : {"apiVersion", "kind", "metadata"}) {
+    if (const auto found = object.json().find(field); found != object.json().end()) json[field] = *found;
+  }
+  return Object(std::move(json));
+}
+
 }  // namespace pilotlight::kube

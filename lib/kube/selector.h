@@ -29,4 +29,21 @@ class LabelSelector {
   std::vector<Term> terms_;
 };
 
+/// "a.b=c,d=e" on fields of the object, all of which must hold. An absent field is "".
+class FieldSelector {
+ public:
+  static std::expected<FieldSelector, std::string> parse(std::string_view text);
+  bool empty() const { return terms_.empty(); }
+  bool matches(const Object& object) const;
+
+ private:
+  struct Term {
+    std::string pointer, value;
+  };
+  std::vector<Term> terms_;
+};
+
+/// apiVersion, kind and metadata alone.
+Object metadataOf(const Object& object);
+
 }  // namespace pilotlight::kube

@@ -27,10 +27,13 @@ const Resource configMaps = core("configmaps", "ConfigMap");
 const Resource events = core("events", "Event");
 const Resource deployments{"apps", "v1", "deployments", "Deployment"};
 const Resource leases{"coordination.k8s.io", "v1", "leases", "Lease"};
+const Resource networkPolicies{"networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy"};
+const Resource podDisruptionBudgets{"policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget"};
 
 const std::vector<Resource>& all() {
-  static const std::vector<Resource> list{functions, functionVersions, functionRoutes, pods,        services, serviceAccounts,
-                                          secrets,   configMaps,       events,         deployments, leases};
+  static const std::vector<Resource> list{functions,       functionVersions, functionRoutes,      pods,   services,
+                                          serviceAccounts, secrets,          configMaps,          events, deployments,
+                                          leases,          networkPolicies,  podDisruptionBudgets};
   return list;
 }
 

@@ -28,7 +28,8 @@ struct Resource {
 
 namespace resources {
 extern const Resource functions, functionVersions, functionRoutes;
-extern const Resource pods, services, serviceAccounts, secrets, configMaps, events, deployments, leases;
+extern const Resource pods, services, serviceAccounts, secrets, configMaps, events, deployments, leases, networkPolicies,
+    podDisruptionBudgets;
 /// All of the above.
 const std::vector<Resource>& all();
 /// By kind and apiVersion; nullptr when unknown.

@@ -19,7 +19,7 @@ gateway=system:serviceaccount:$home:pilotlight-gateway
 bin=''
 if [[ ${1:-} == -b ]]; then
   bin=$(realpath "${2:?}")
-  [[ -x $bin/pilotlight-operator && -x $bin/pilotlight-gateway ]] || die "no operator or no gateway in $bin"
+  [[ -x $bin/pilotlight-operator && -x $bin/pilotlight-gateway && -x $bin/network_flows ]] || die "no operator, gateway or network_flows in $bin"
 fi
 
 clean_up() {
@@ -46,6 +46,7 @@ gateway:
   service: {type: LoadBalancer, loadBalancerClass: example.com/lb, externalTrafficPolicy: Local, annotations: {a: b}, nodePort: 30080}
   affinity: {podAntiAffinity: {}}
 networkPolicy: {monitoringNamespaces: {matchLabels: {kubernetes.io/metadata.name: monitoring}}}
+sourceWatch: {namespaces: [shop]}
 ingress: {enabled: true, className: nginx, hosts: ["*.fn.example.com", fn.example.com], tls: [{hosts: [fn.example.com], secretName: tls}], annotations: {a: b}}
 httpRoute: {enabled: true, parentRefs: [{name: gateway, namespace: infra}], hostnames: ["*.fn.example.com"]}
 metrics: {podMonitor: {enabled: true, labels: {release: prometheus}}}
@@ -136,13 +137,15 @@ rights_of() { # ACCOUNT
 
 expected_operator='deployments.apps [] [get list watch create patch delete]
 deployments.apps/scale [] [patch]
-events [] [create patch delete]
+events [] [list watch create patch delete]
 functionroutes.pilotlight.dev [] [get list watch create patch]
 functionroutes.pilotlight.dev/status [] [patch]
 functions.pilotlight.dev [] [get list watch]
 functions.pilotlight.dev/finalizers [] [update]
 functions.pilotlight.dev/status [] [patch]
 functionversions.pilotlight.dev [] [get list watch create delete]
+networkpolicies.networking.k8s.io [] [get list watch create patch delete]
+poddisruptionbudgets.policy [] [get list watch create patch delete]
 pods [] [get list watch]
 serviceaccounts [] [get list watch create patch]
 services [] [get list watch create patch]'
@@ -165,6 +168,12 @@ rights() {
     check "${account##*-} runs nothing in pods" may_not "$account" create pods --subresource=exec --all-namespaces
     check "${account##*-} grants nothing" may_not "$account" create rolebindings --all-namespaces
   done
+  check "with sourceWatch" install --set 'sourceWatch.namespaces={shop}'
+  check "the operator sees which Secrets change there" soon may "$operator" watch secrets --namespace shop
+  check "but nowhere else" may_not "$operator" list secrets --namespace team
+  check "and takes none out" may_not "$operator" get secrets --namespace shop
+  check "without it" install
+  check "it does not" soon may_not "$operator" watch secrets --namespace shop
   kubectl --namespace shop create rolebinding writer --clusterrole=edit --user=writer >/dev/null
   kubectl --namespace shop create rolebinding reader --clusterrole=view --user=reader >/dev/null
   check "who may edit a namespace may make Functions there" soon may writer create functions.pilotlight.dev --namespace shop
@@ -217,6 +226,7 @@ scale_of_ours() {
 
 # ---------------------------------------------------------------- the programs, with their accounts' tokens
 
+operator_pid=''
 # As a process of this machine: with a port of its own, and a kubeconfig in place of what a pod has mounted.
 start_program() { # COMPONENT POD FLAG...
   local kubeconfig=$work/$1.kubeconfig arguments
@@ -224,6 +234,7 @@ start_program() { # COMPONENT POD FLAG...
   mapfile -t arguments < <(kubectl -n "$home" get deployment "pilotlight-$1" \
     -o jsonpath='{range .spec.template.spec.containers[0].args[*]}{@}{"\n"}{end}' | grep -v -- '-*listen=')
   POD_NAME=$2 POD_NAMESPACE=$home "$bin/pilotlight-$1" "${arguments[@]}" "${@:3}" --kubeconfig="$kubeconfig" >"$work/$1.log" 2>&1 &
+  declare -g "${1}_pid=$!"
 }
 
 start_programs() {
@@ -243,8 +254,115 @@ woken_by_the_gateway() {
   [[ $(replicas_of shop run-00001) == 1 ]] &&
     says 'pilotlight-gateway' kubectl -n shop get deployment run-00001 --show-managed-fields -o jsonpath='{.metadata.managedFields[*].manager}'
 }
-all_made() { kubectl -n shop get functionversion/run-00001 functionroute/run service/run serviceaccount/pilotlight-run deployment/run-00001; }
-all_gone() { refused 'not found' kubectl -n shop get functionversion/run-00001 && refused 'not found' kubectl -n shop get deployment run-00001; }
+all_made() {
+  kubectl -n shop get functionversion/run-00001 functionroute/run service/run serviceaccount/pilotlight-run deployment/run-00001 \
+    networkpolicy/pilotlight-run
+}
+left_of_run() { kubectl -n shop get functionversion,functionroute,service,serviceaccount,deployment,networkpolicy,pdb -l pilotlight.dev/function=run -o name; }
+patch_run() { kubectl -n shop patch function run --type=merge -p "{\"spec\":$1}"; }
+has_budget() { kubectl -n shop get pdb pilotlight-run; }
+
+# Who talks to whom, with function `run` as it is at that time.
+flows() { # NAME-OF-TABLE
+  kubectl get networkpolicies --all-namespaces -o json >"$work/policies.json"
+  "$bin/network_flows" "$work/policies.json" <("$1")
+}
+endpoints() {
+  cat <<J
+"namespaces": {"$home": {}, "shop": {}, "team": {}, "monitoring": {}, "kube-system": {}},
+"endpoints": {
+  "function": {"namespace": "shop", "labels": {"pilotlight.dev/function": "run", "pilotlight.dev/version": "1"}, "ip": "10.1.0.1"},
+  "other function": {"namespace": "shop", "labels": {"pilotlight.dev/function": "other"}, "ip": "10.1.0.2"},
+  "database": {"namespace": "shop", "labels": {"app": "postgres"}, "ip": "10.1.0.3"},
+  "pod": {"namespace": "team", "labels": {"app": "x"}, "ip": "10.1.1.1"},
+  "impostor": {"namespace": "shop", "labels": {"app.kubernetes.io/name": "pilotlight", "app.kubernetes.io/instance": "pilotlight", "app.kubernetes.io/component": "gateway"}, "ip": "10.1.0.4"},
+  "gateway": {"namespace": "$home", "labels": {"app.kubernetes.io/name": "pilotlight", "app.kubernetes.io/instance": "pilotlight", "app.kubernetes.io/component": "gateway"}, "ip": "10.1.2.1"},
+  "operator": {"namespace": "$home", "labels": {"app.kubernetes.io/name": "pilotlight", "app.kubernetes.io/instance": "pilotlight", "app.kubernetes.io/component": "operator"}, "ip": "10.1.2.2"},
+  "prometheus": {"namespace": "monitoring", "labels": {"app": "prometheus"}, "ip": "10.1.3.1"},
+  "dns": {"namespace": "kube-system", "labels": {"k8s-app": "kube-dns"}, "ip": "10.1.4.1"},
+  "node's dns": {"ip": "169.254.20.10"},
+  "api server": {"ip": "10.0.0.1"},
+  "internet": {"ip": "203.0.113.9"}}
+J
+}
+flows_of_the_chart() {
+  cat <<J
+{$(endpoints),
+"allowed": [
+  ["internet", "gateway", 8080], ["pod", "gateway", 8080], ["pod", "gateway", 8081], ["function", "gateway", 8081], ["prometheus", "gateway", 8081],
+  ["operator", "gateway", 8081], ["gateway", "api server", 443], ["gateway", "api server", 6443], ["gateway", "dns", 53, "UDP"], ["gateway", "node's dns", 53, "UDP"],
+  ["gateway", "function", 8012], ["gateway", "other function", 8012], ["operator", "api server", 6443], ["operator", "dns", 53],
+  ["prometheus", "operator", 8082], ["prometheus", "function", 8012], ["function", "internet", 443], ["function", "database", 5432], ["pod", "database", 5432]],
+"denied": [
+  ["internet", "gateway", 8081], ["pod", "gateway", 22], ["gateway", "internet", 80], ["gateway", "database", 5432], ["gateway", "function", 22],
+  ["gateway", "internet", 53, "UDP"], ["pod", "operator", 8082], ["internet", "operator", 8082], ["operator", "function", 8012], ["operator", "internet", 80],
+  ["internet", "function", 8012], ["pod", "function", 8012], ["other function", "function", 8012], ["impostor", "function", 8012], ["prometheus", "function", 80]]}
+J
+}
+flows_shut_in() { # with egress to the database alone
+  cat <<J
+{$(endpoints),
+"allowed": [["gateway", "function", 8012], ["function", "gateway", 8081], ["function", "dns", 53, "UDP"], ["function", "dns", 53], ["function", "node's dns", 53, "UDP"],
+  ["function", "database", 5432], ["other function", "internet", 443]],
+"denied": [["function", "internet", 443], ["function", "internet", 53, "UDP"], ["function", "database", 22], ["function", "pod", 5432], ["function", "other function", 8012],
+  ["function", "gateway", 8080], ["function", "api server", 443], ["pod", "function", 8012]]}
+J
+}
+flows_open() {
+  cat <<J
+{$(endpoints), "allowed": [["function", "internet", 443], ["gateway", "function", 8012], ["gateway", "internet", 443]], "denied": [["pod", "function", 8012]]}
+J
+}
+
+isolation() {
+  check "who may talk to whom: operator, gateways, a function" flows flows_of_the_chart
+  check "network.egress shuts a function in" patch_run '{"network":{"egress":[{"podLabels":{"app":"postgres"},"ports":[{"port":5432}]}]}}'
+  check "with what it names, DNS and call-home left" soon flows flows_shut_in
+  check "without it, it is open again" patch_run '{"network":null}'
+  check "as before" soon flows flows_of_the_chart
+  check "a host name is refused" refused 'address range' patch_run '{"network":{"egress":[{"cidr":"db.example.com"}]}}'
+  check "so is an entry that names nothing" refused 'must be given' patch_run '{"network":{"egress":[{"ports":[{"port":1}]}]}}'
+  check "a token without an account of one's own" refused 'needs serviceAccountName' patch_run '{"pod":{"serviceAccountToken":true}}'
+  check "two replicas at all times" patch_run '{"scale":{"min":2}}'
+  check "have a disruption budget" soon has_budget
+  check "one has none" patch_run '{"scale":{"min":1}}'
+  check "any more" soon refused 'not found' has_budget
+  patch_run '{"scale":{"min":0}}' >/dev/null
+}
+
+memory_holds() { # PID TEXT
+  python3 - "$@" <<'P'
+import re, sys
+maps, text = open(f"/proc/{sys.argv[1]}/maps"), sys.argv[2].encode()
+with open(f"/proc/{sys.argv[1]}/mem", "rb", 0) as memory:
+    for line in maps:
+        start, end, mode = re.match(r"(\w+)-(\w+) (\S+)", line).groups()
+        if not mode.startswith("rw"):
+            continue
+        memory.seek(int(start, 16))
+        if text in memory.read(int(end, 16) - int(start, 16)):
+            sys.exit(0)
+sys.exit("not found")
+P
+}
+secret() { kubectl -n shop create secret generic db --from-literal="PASSWORD=$1" --dry-run=client -o yaml | kubectl apply -f -; }
+sources_of_run() { kubectl -n shop get deployment run-00002 -o jsonpath='{.spec.template.metadata.annotations.pilotlight\.dev/env-sources}'; }
+condition_of_run() { kubectl -n shop get function run -o jsonpath="{.status.conditions[?(@.type==\"$1\")].$2}"; }
+names_the_secret_now() { says "$(kubectl -n shop get secret db -o jsonpath='{.metadata.uid}/{.metadata.resourceVersion}')" sources_of_run; }
+
+sources() {
+  check "a Function with variables of a Secret" patch_run '{"secrets":[{"name":"db","env":true}]}'
+  check "the missing Secret is named" soon says 'Secret db, which spec.secrets names, is not there' condition_of_run Progressing message
+  check "it appears" secret one
+  check "it is not missing any more" soon says '^True$' condition_of_run Progressing status
+  check "its changes are seen" says '^True$' condition_of_run SourcesWatched status
+  check "its revision is on the pods" soon names_the_secret_now
+  check "it changes" secret a-value-like-no-other
+  check "the pods are replaced" soon names_the_secret_now
+  check "what the operator holds can be looked for" memory_holds "$operator_pid" pilotlight-run
+  check "the value is not in it" not memory_holds "$operator_pid" a-value-like-no-other
+  check "nor as the API writes it" not memory_holds "$operator_pid" "$(printf a-value-like-no-other | base64)"
+}
 
 programs_run() {
   sed 's/name: hello/name: run/; s/replicas: 1/scale: {initial: 0}/' "$HERE/function.yaml" >"$work/run.yaml"
@@ -258,8 +376,10 @@ programs_run() {
   check "it has an event" soon says 'VersionCreated' kubectl -n shop get events -o jsonpath='{.items[*].reason}'
   ask_gateway
   check "the gateway wakes it: the policy lets it" soon woken_by_the_gateway
+  isolation
+  sources
   check "what a deleted Function had goes" kubectl -n shop delete function run
-  check "all of it" soon all_gone
+  check "all of it" soon nothing left_of_run
   check "nothing was forbidden" not grep -i forbidden "$work/operator.log" "$work/gateway.log"
 }
 
@@ -331,7 +451,11 @@ rights
 scale_of_others
 scale_of_ours
 kubectl -n shop scale deployment hello-00001 --replicas=3 >/dev/null
-[[ -z $bin ]] || programs_run
+if [[ -n $bin ]]; then
+  install --set 'sourceWatch.namespaces={shop}' --set 'networkPolicy.monitoringNamespaces.matchLabels.kubernetes\.io/metadata\.name=monitoring' >/dev/null
+  programs_run
+  install >/dev/null
+fi
 one_namespace
 helm uninstall small --namespace team >/dev/null
 upgrades

@@ -50,6 +50,48 @@ TEST_P(ClientContract, ObjectsSayTheirKindAndNotWhoManagesTheirFields) {
   }
 }
 
+TEST_P(ClientContract, MetadataAloneLeavesEverythingElseBehind) {
+  Json object = labelled("one", {{"w", "1"}});
+  object["kind"] = "Secret";
+  object["data"] = {{"password", "c2VjcmV0"}};
+  const Object created = create(resources::secrets, object);
+  const auto list = client.list(resources::secrets, {.namespace_ = ns, .labelSelector = "w=1", .metadataOnly = true});
+  ASSERT_TRUE(list.has_value()) << list.error().message;
+  ASSERT_EQ(list->items.size(), 1U);
+  const auto stream = client.watch(resources::secrets, {.namespace_ = ns, .labelSelector = "w=1", .metadataOnly = true});
+  ASSERT_TRUE(stream.has_value()) << stream.error().message;
+  for (const Object& seen : {list->items.front(), next(**stream).object}) {
+    EXPECT_EQ(seen.uid(), created.uid());
+    EXPECT_EQ(seen.resourceVersion(), created.resourceVersion());
+    EXPECT_EQ(seen.label("w"), "1");
+    EXPECT_EQ(seen.at("/data"), nullptr);
+    EXPECT_EQ(seen.json().dump().find("c2VjcmV0"), std::string::npos);
+  }
+}
+
+TEST_P(ClientContract, EventsAreSelectedByTheirFields) {
+  const auto event = [this](const char* name, const char* reason, const char* kind) {
+    create(resources::events, {{"apiVersion", "v1"},
+                               {"kind", "Event"},
+                               {"metadata", meta(name)},
+                               {"reason", reason},
+                               {"involvedObject", {{"kind", kind}, {"namespace", ns}, {"name", "x"}}}});
+  };
+  const std::string fields = "involvedObject.kind=Pod,reason=FailedMount";
+  event("a", "FailedMount", "Pod");
+  event("b", "Pulled", "Pod");
+  event("c", "FailedMount", "Node");
+  const auto list = client.list(resources::events, {.namespace_ = ns, .fieldSelector = fields});
+  ASSERT_TRUE(list.has_value()) << list.error().message;
+  EXPECT_THAT(names(list->items), ElementsAre("a"));
+  const auto stream =
+      client.watch(resources::events, {.namespace_ = ns, .resourceVersion = list->resourceVersion, .fieldSelector = fields});
+  ASSERT_TRUE(stream.has_value()) << stream.error().message;
+  event("d", "Pulled", "Pod");
+  event("e", "FailedMount", "Pod");
+  EXPECT_EQ(next(**stream).object.name(), "e");
+}
+
 TEST_P(ClientContract, AListOfNothingIsEmptyAndCanBeWatchedFrom) {
   const auto list = client.list(resources::functionVersions, {ns, ""});
   ASSERT_TRUE(list.has_value()) << list.error().message;

@@ -26,6 +26,66 @@ TEST_F(Configuration, ASecretComesAsVariablesWhenAsked) {
   EXPECT_EQ(body(local.get("/vars")), "sesame test\n");
 }
 
+std::string keys(const std::string& value) {
+  return "apiVersion: v1\nkind: Secret\nmetadata: {name: keys}\nstringData: {API_KEY: " + value + "}\n";
+}
+
+TEST_F(Configuration, NewVariablesReplaceTheReplicaAndNoRequestIsLost) {
+  local.addFile("vars/keys.yaml", keys("one"));
+  local.addFile("vars/function.yaml",
+                "apiVersion: pilotlight.dev/v1alpha1\nkind: Function\nmetadata: {name: vars}\n"
+                "spec:\n  runtime: exec\n  handler: [sh, -c, 'echo \"$API_KEY\"']\n"
+                "  secrets: [{name: keys, env: true}]\n  scale: {min: 1}\n");
+  ASSERT_NO_FATAL_FAILURE(startWith({"vars"}));
+  EXPECT_THAT(conditionOf(local.function("vars"), "SourcesWatched"), ::testing::StartsWith("True"));
+  ASSERT_EQ(body(local.get("/vars")), "one\n");
+  local.addFile("vars/keys.yaml", keys("two"));
+  std::string last;
+  const auto renewed = [&] {
+    const HttpResult result = local.get("/vars");
+    EXPECT_EQ(status(result), 200) << body(result);
+    last = body(result);
+    return last == "two\n" || status(result) != 200;
+  };
+  EXPECT_TRUE(waitUntil(renewed, 30s)) << last;
+}
+
+TEST_F(Configuration, AHandlerIsToldOfNewFiles) {
+  local.addFile("told/keys.yaml", keys("one"));
+  local.addFile("told/server.py",
+                "import os, signal, http.server\n"
+                "def read(*_):\n"
+                "    global key\n"
+                "    with open(os.environ['PILOTLIGHT_MOUNT_ROOT'] + '/etc/keys/API_KEY') as file: key = file.read()\n"
+                "class Handler(http.server.BaseHTTPRequestHandler):\n"
+                "    def do_GET(self):\n"
+                "        self.send_response(200); self.end_headers(); self.wfile.write(key.encode())\n"
+                "read()\n"
+                "signal.signal(signal.SIGHUP, read)\n"
+                "http.server.HTTPServer(('127.0.0.1', int(os.environ['PORT'])), Handler).serve_forever()\n");
+  local.addFile("told/function.yaml",
+                "apiVersion: pilotlight.dev/v1alpha1\nkind: Function\nmetadata: {name: told}\n"
+                "spec:\n  runtime: http\n  handler: [python3, server.py]\n"
+                "  secrets: [{name: keys, path: /etc/keys, onChange: signal}]\n  scale: {min: 1}\n");
+  ASSERT_NO_FATAL_FAILURE(startWith({"told"}));
+  ASSERT_EQ(body(local.get("/told")), "one");
+  local.addFile("told/keys.yaml", keys("two"));
+  EXPECT_TRUE(waitUntil([&] { return body(local.get("/told")) == "two"; }, 30s)) << body(local.get("/told"));
+}
+
+TEST_F(Configuration, AMissingSecretIsNamedAndTheFunctionHealsWhenItAppears) {
+  local.addFile("vars/function.yaml",
+                "apiVersion: pilotlight.dev/v1alpha1\nkind: Function\nmetadata: {name: vars}\n"
+                "spec:\n  runtime: exec\n  handler: [sh, -c, 'cat $PILOTLIGHT_MOUNT_ROOT/etc/keys/API_KEY']\n"
+                "  secrets: [{name: keys, path: /etc/keys}]\n");
+  ASSERT_NO_FATAL_FAILURE(start());
+  const auto named = [](const json& function) { return conditionOf(function, "Ready").find("SecretNotFound") != std::string::npos; };
+  ASSERT_TRUE(local.waitUntilFunction("vars", named, 20s)) << local.function("vars").dump(2);
+  local.addFile("vars/keys.yaml", keys("one"));
+  ASSERT_TRUE(local.waitUntilReady("vars")) << local.function("vars").dump(2);
+  EXPECT_EQ(body(local.get("/vars")), "one");
+}
+
 TEST_F(Configuration, TheTestsEnvironmentDoesNotLeakIntoAFunction) {
   local.addFile("env/function.yaml",
                 "apiVersion: pilotlight.dev/v1alpha1\nkind: Function\nmetadata: {name: env}\n"

@@ -56,7 +56,7 @@ typedef struct pilotlight_request {
 typedef struct pilotlight_response {
   const struct pilotlight_api* api;
 } pilotlight_response;
-/* What the init and shutdown hooks get. */
+/* What the hooks get. */
 typedef struct pilotlight_context {
   const struct pilotlight_api* api;
 } pilotlight_context;
@@ -68,6 +68,8 @@ typedef int (*pilotlight_handler)(const pilotlight_request* request, pilotlight_
  *   int  pilotlight_init(const pilotlight_context*)       runs once before the replica is ready; not 0: the replica does not become
  *                                                         ready, it is started again with a growing delay
  *   void pilotlight_shutdown(const pilotlight_context*)   runs once after the last request
+ *   void pilotlight_changed(const pilotlight_context*)    runs after files of a Secret or ConfigMap with `onChange: signal` were replaced,
+ *                                                         while requests go on; never twice at the same time
  */
 
 /* The host's table. Use the functions below instead. */
@@ -205,6 +207,7 @@ static inline void pilotlight_context_log(const pilotlight_context* context, pil
 
 PILOTLIGHT_EXPORT int pilotlight_init(const pilotlight_context* context);
 PILOTLIGHT_EXPORT void pilotlight_shutdown(const pilotlight_context* context);
+PILOTLIGHT_EXPORT void pilotlight_changed(const pilotlight_context* context);
 
 #ifdef __cplusplus
 }

@@ -108,7 +108,7 @@ class Writer {
   pilotlight_response* raw_;
 };
 
-/// What PILOTLIGHT_INIT and PILOTLIGHT_SHUTDOWN get, as `context`.
+/// What PILOTLIGHT_INIT, PILOTLIGHT_SHUTDOWN and PILOTLIGHT_CHANGED get, as `context`.
 class Context {
  public:
   explicit Context(const pilotlight_context* raw) : raw_(raw) {}
@@ -246,3 +246,11 @@ inline std::string Request::queryValue(std::string_view name) const {
     ::pilotlight::detail::runHook(&pilotlightShutdownHook, raw);                         \
   }                                                                                      \
   static void pilotlightShutdownHook([[maybe_unused]] const ::pilotlight::Context& context)
+
+/// Runs after files of a Secret or ConfigMap with `onChange: signal` were replaced, while requests go on: PILOTLIGHT_CHANGED { … }
+#define PILOTLIGHT_CHANGED                                                              \
+  static void pilotlightChangedHook(const ::pilotlight::Context& context);              \
+  extern "C" PILOTLIGHT_EXPORT void pilotlight_changed(const pilotlight_context* raw) { \
+    ::pilotlight::detail::runHook(&pilotlightChangedHook, raw);                         \
+  }                                                                                     \
+  static void pilotlightChangedHook([[maybe_unused]] const ::pilotlight::Context& context)

@@ -12,7 +12,7 @@ TEST(Admit, WritesDefaultsOut) {
   ASSERT_TRUE(admitted) << toString(admitted.error());
   EXPECT_EQ((*admitted)["spec"], Json::parse(R"({
     "image": "example/orders:1", "handler": ["./orders"], "runtime": "http", "timeout": "30s",
-    "secrets": [{"name": "db", "path": "/db", "env": false}],
+    "secrets": [{"name": "db", "path": "/db", "env": false, "onChange": "none"}],
     "resources": {"memory": "128Mi", "cpu": "100m"},
     "concurrency": {"perReplica": 80, "target": 70, "queue": {"requests": 1000, "bytes": "64Mi", "wait": "30s"}},
     "scale": {"min": 0, "max": 3, "initial": 1, "toZeroAfter": "1m", "metrics": [{"type": "concurrency"}]},

@@ -55,6 +55,16 @@ TEST(ReadFunction, ReadsEveryKindOfField) {
   EXPECT_EQ(spec.pod.runAsUser, 7);
 }
 
+TEST(ReadFunction, TellsAnEmptyEgressFromNone) {
+  EXPECT_FALSE(readFunction(smallFunction())->spec.network.egress);
+  for (const char* spec : {R"({"network": {"egress": []}})", R"({"network": {"egress": [{"podLabels": {"a": "b"}}]}})"}) {
+    auto function = readFunction(functionWith(spec));
+    ASSERT_TRUE(function) << toString(function.error());
+    ASSERT_TRUE(function->spec.network.egress);
+    EXPECT_EQ(readFunction(write(*function))->spec.network.egress->size(), function->spec.network.egress->size());
+  }
+}
+
 struct Bad {
   const char* spec;  ///< members set in a valid spec
   const char* path;
@@ -72,24 +82,41 @@ TEST_P(ReadFunctionRefuses, WithThePathAndWhatIsAllowed) {
 
 INSTANTIATE_TEST_SUITE_P(
     Fields, ReadFunctionRefuses,
-    testing::Values(Bad{R"({"image": ""})", "spec.image", "must not be empty"}, Bad{R"({"image": null})", "spec.image", "got nothing"},
-                    Bad{R"({"image": "a b"})", "spec.image", "without spaces"},
-                    Bad{R"({"runtime": "java"})", "spec.runtime", "native, http, exec"},
-                    Bad{R"({"runtime": 1})", "spec.runtime", "(got 1)"}, Bad{R"({"handler": []})", "spec.handler", "at least one"},
-                    Bad{R"({"handler": "./run"})", "spec.handler", "must be a list"},
-                    Bad{R"({"handler": ["a", 1]})", "spec.handler[1]", "put it in quotes"},
-                    Bad{R"({"handler": [""]})", "spec.handler", "must start with"},
-                    Bad{R"({"runtime": "native", "handler": ["a", "b", "c"]})", "spec.handler", "[library, function]"},
-                    Bad{R"({"env": [{"name": "A"}, {"name": "B"}, {"name": 3}]})", "spec.env[2].name", "must be a string"},
-                    Bad{R"({"env": [{"value": "x"}]})", "spec.env[0].name", "required"},
-                    Bad{R"({"env": [{"name": "A"}, {"name": "A"}]})", "spec.env[1].name", "already in item 0"},
-                    Bad{R"({"env": [{"name": "1A"}]})", "spec.env[0].name", "without a digit first"},
-                    Bad{R"({"env": [{"name": "PILOTLIGHT_X"}]})", "spec.env[0].name", "reserved"},
-                    Bad{R"({"env": {}})", "spec.env", "must be a list"}, Bad{R"({"env": null})", "spec.env", "got nothing"},
-                    Bad{R"({"secrets": [{"name": "db"}]})", "spec.secrets[0].path", "required"},
-                    Bad{R"({"secrets": [{"name": "db", "path": "x"}]})", "spec.secrets[0].path", "absolute path"},
-                    Bad{R"({"secrets": [{"name": "db", "path": "/a/../../b"}]})", "spec.secrets[0].path", "absolute path"},
-                    Bad{R"({"config": [{"name": "c", "path": "/a", "env": true}]})", "spec.config[0].path", "env: true"}));
+    testing::Values(
+        Bad{R"({"image": ""})", "spec.image", "must not be empty"}, Bad{R"({"image": null})", "spec.image", "got nothing"},
+        Bad{R"({"image": "a b"})", "spec.image", "without spaces"}, Bad{R"({"runtime": "java"})", "spec.runtime", "native, http, exec"},
+        Bad{R"({"runtime": 1})", "spec.runtime", "(got 1)"}, Bad{R"({"handler": []})", "spec.handler", "at least one"},
+        Bad{R"({"handler": "./run"})", "spec.handler", "must be a list"},
+        Bad{R"({"handler": ["a", 1]})", "spec.handler[1]", "put it in quotes"},
+        Bad{R"({"handler": [""]})", "spec.handler", "must start with"},
+        Bad{R"({"runtime": "native", "handler": ["a", "b", "c"]})", "spec.handler", "[library, function]"},
+        Bad{R"({"env": [{"name": "A"}, {"name": "B"}, {"name": 3}]})", "spec.env[2].name", "must be a string"},
+        Bad{R"({"env": [{"value": "x"}]})", "spec.env[0].name", "required"},
+        Bad{R"({"env": [{"name": "A"}, {"name": "A"}]})", "spec.env[1].name", "already in item 0"},
+        Bad{R"({"env": [{"name": "1A"}]})", "spec.env[0].name", "without a digit first"},
+        Bad{R"({"env": [{"name": "PILOTLIGHT_X"}]})", "spec.env[0].name", "reserved"}, Bad{R"({"env": {}})", "spec.env", "must be a list"},
+        Bad{R"({"env": null})", "spec.env", "got nothing"}, Bad{R"({"secrets": [{"name": "db"}]})", "spec.secrets[0].path", "required"},
+        Bad{R"({"secrets": [{"name": "db", "path": "x"}]})", "spec.secrets[0].path", "absolute path"},
+        Bad{R"({"secrets": [{"name": "db", "path": "/a/../../b"}]})", "spec.secrets[0].path", "absolute path"},
+        Bad{R"({"config": [{"name": "c", "path": "/a", "env": true}]})", "spec.config[0].path", "env: true"},
+        Bad{R"({"secrets": [{"name": "c", "path": "/a", "onChange": "restart"}]})", "spec.secrets[0].onChange", "none, signal"},
+        Bad{R"({"config": [{"name": "c", "env": true, "onChange": "signal"}]})", "spec.config[0].onChange", "replaces the replicas"},
+        Bad{R"({"runtime": "exec", "secrets": [{"name": "c", "path": "/a", "onChange": "signal"}]})", "spec.secrets", "anew"},
+        Bad{R"({"runtime": "exec", "config": [{"name": "c", "path": "/a", "onChange": "signal"}]})", "spec.config", "anew"}));
+
+INSTANTIATE_TEST_SUITE_P(
+    Network, ReadFunctionRefuses,
+    testing::Values(Bad{R"({"network": {"egress": [{}]}})", "spec.network.egress[0].cidr", "namespaceLabels, podLabels"},
+                    Bad{R"({"network": {"egress": [{"ports": [{"port": 443}]}]}})", "spec.network.egress[0].cidr", "must be given"},
+                    Bad{R"({"network": {"egress": [{"cidr": "10.0.0.0/8", "podLabels": {"a": "b"}}]}})", "spec.network.egress[0].cidr",
+                        "an address range or pods"},
+                    Bad{R"({"network": {"egress": [{"cidr": "db.example.com"}]}})", "spec.network.egress[0].cidr", "know no host names"},
+                    Bad{R"({"network": {"egress": [{"host": "db.example.com"}]}})", "spec.network.egress[0].host", "unknown field"},
+                    Bad{R"({"network": {"egress": [{"cidr": "10.0.0.0/8", "ports": [{"port": 0}]}]}})",
+                        "spec.network.egress[0].ports[0].port", "between 1 and 65535"},
+                    Bad{R"({"network": {"egress": [{"cidr": "10.0.0.0/8", "ports": [{"port": 1, "protocol": "tcp"}]}]}})",
+                        "spec.network.egress[0].ports[0].protocol", "TCP, UDP, SCTP"},
+                    Bad{R"({"pod": {"serviceAccountToken": true}})", "spec.pod.serviceAccountToken", "needs serviceAccountName"}));
 
 INSTANTIATE_TEST_SUITE_P(
     Numbers, ReadFunctionRefuses,

@@ -43,6 +43,13 @@ TEST(CallHomeAddress, IsTheServicesClusterIp) {
   EXPECT_FALSE(of(""));
 }
 
+TEST(LabelsOf, ASelectorOfGatewaysAreWhatPoliciesCanAskFor) {
+  EXPECT_EQ(labelsOf("a=b,c.d/e=f"), (api::StringMap{{"a", "b"}, {"c.d/e", "f"}}));
+  for (const char* selector : {"a", "!a", "a!=b", "a=b,c", "=b", "a==b"}) {
+    EXPECT_FALSE(labelsOf(selector)) << selector;
+  }
+}
+
 TEST(GatewayPod, IsReadFromItsStatus) {
   const auto of = [](Json status) {
     return gatewayPod(kube::Object(Json{{"metadata", {{"name", "gw-0"}, {"uid", "u"}}}, {"status", std::move(status)}}));

@@ -40,6 +40,14 @@ TEST(ConfigTest, ReadsTheContractsVariables) {
   EXPECT_TRUE(config->local());
 }
 
+TEST(ConfigTest, WatchedFoldersAreBelowTheMountRoot) {
+  auto config = read({{"PILOTLIGHT_WATCH", "/etc/db:/etc/app"}, {"PILOTLIGHT_MOUNT_ROOT", "/root"}}, {"x"});
+  ASSERT_TRUE(config) << config.error();
+  EXPECT_EQ(config->watched, (std::vector<std::string>{"/root/etc/db", "/root/etc/app"}));
+  EXPECT_TRUE(read({}, {"x"})->watched.empty());
+  EXPECT_TRUE(isPrivate("PILOTLIGHT_WATCH"));
+}
+
 TEST(ConfigTest, ErrorsNameTheVariableAndWhatIsAllowed) {
   EXPECT_EQ(read({{"PILOTLIGHT_CONCURRENCY", "0"}}, {"x"}).error(), "PILOTLIGHT_CONCURRENCY: \"0\" is not a number from 1 to 1000000");
   EXPECT_EQ(read({{"PILOTLIGHT_RUNTIME", "java"}}, {"x"}).error(), "PILOTLIGHT_RUNTIME: \"java\" is none of native, http, exec");

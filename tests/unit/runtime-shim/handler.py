@@ -1,5 +1,6 @@
 """An HTTP handler for the shim's tests. What it does is in the path."""
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -7,6 +8,22 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 if os.environ.get("START_DELAY"):
     time.sleep(float(os.environ["START_DELAY"]))
+
+if os.environ.get("CHILD"):  # which knows no SIGHUP
+    CHILD = subprocess.Popen(["sleep", "1000"])
+
+SECRET = ""
+
+
+def read_secret(*_):
+    global SECRET
+    with open(os.environ["SECRET_FILE"]) as file:
+        SECRET = file.read()
+
+
+if os.environ.get("SECRET_FILE"):
+    read_secret()
+    signal.signal(signal.SIGHUP, read_secret)
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -45,6 +62,10 @@ class Handler(BaseHTTPRequestHandler):
         elif word == "orphan":  # leaves a process that ends at once and belongs to nobody
             subprocess.run(["sh", "-c", "true & true &"])
             self.answer(b"ok")
+        elif word == "secret":
+            self.answer(SECRET.encode())
+        elif word == "child":
+            self.answer(b"gone" if CHILD.poll() is not None else b"there")
         elif word == "ready":
             self.answer(b"", 200 if time.time() - STARTED > 0.2 else 503)
         else:

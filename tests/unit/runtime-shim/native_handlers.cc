@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include <condition_variable>
+#include <fstream>
+#include <iterator>
 #include <mutex>
 #include <stdexcept>
 
@@ -22,6 +24,18 @@ PILOTLIGHT_SHUTDOWN {
   context.log(pilotlight::Level::info, "shutdown hook ran");
 }
 
+static std::string secret() {
+  std::ifstream file(std::string(getenv("SECRET_FILE")));
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+static std::string told;  // guarded by mutex
+
+PILOTLIGHT_CHANGED {
+  context.log(pilotlight::Level::info, "changed hook ran");
+  std::lock_guard lock(mutex);
+  told = secret();
+}
+
 PILOTLIGHT_HANDLER(handle) {
   std::string_view path = request.path();
   if (path == "/throw") throw std::runtime_error("broken on purpose");
@@ -35,6 +49,10 @@ PILOTLIGHT_HANDLER(handle) {
     std::lock_guard lock(mutex);
     released = true;
     changed.notify_all();
+  }
+  if (path == "/secret") {
+    std::lock_guard lock(mutex);
+    return pilotlight::Response::text(told);
   }
   if (path == "/env") {
     const char* gateways = getenv("PILOTLIGHT_GATEWAYS");

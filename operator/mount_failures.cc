@@ -1,0 +1,42 @@
+#include "operator/mount_failures.h"
+
+namespace pilotlight::op {
+
+namespace {
+
+kube::InformerOptions failedMounts(const std::string& namespace_) {
+  kube::InformerOptions options;
+  options.namespace_ = namespace_;
+  options.fieldSelector = "involvedObject.kind=Pod,reason=FailedMount";
+  options.keep = {"/involvedObject", "/message"};
+  return options;
+}
+
+}  // namespace
+
+MountFailures::MountFailures(kube::Client& client, const std::string& namespace_, std::function<void(const kube::Key&)> changed)
+    : changed_(std::move(changed)), events_(client, kube::resources::events, failedMounts(namespace_)) {
+  events_.addHandler([this](const kube::Object& before, const kube::Object& after) { eventChanged(before, after); });
+}
+
+// An Event ends long after what it tells of: it counts only while a pod's containers wait.
+void MountFailures::eventChanged(const kube::Object& before, const kube::Object& after) {
+  if (!after) {
+    const std::scoped_lock lock(mutex_);
+    byPod_.erase(before.stringAt("/involvedObject/uid"));
+    return;
+  }
+  {
+    const std::scoped_lock lock(mutex_);
+    byPod_[after.stringAt("/involvedObject/uid")] = after.stringAt("/message");
+  }
+  changed_({after.stringAt("/involvedObject/namespace"), after.stringAt("/involvedObject/name")});
+}
+
+std::string MountFailures::of(const std::string& podUid) const {
+  const std::scoped_lock lock(mutex_);
+  const auto found = byPod_.find(podUid);
+  return found == byPod_.end() ? "" : found->second;
+}
+
+}  // namespace pilotlight::op

@@ -39,6 +39,7 @@ struct Gateway::Impl {
                                     LogWriterOptions{.sink = options.log, .fd = options.logFd, .ringBytes = options.accessLogBytes})),
         log(options.writer ? *options.writer : *ownLog),
         memory({options.memoryLimit, options.memoryReserve, options.memoryUsed, [this](bool refusing) { spareMemory(refusing); }}),
+        peers(client, {options.name, options.uid, {}}, options.peers),
         pool(options.pool),
         registry(client, options.watchNamespace, pool, options.name, {options.pendingReplicas, options.pendingTimeout},
                  {[this](std::shared_ptr<const Snapshot> snapshot) { publish(std::move(snapshot)); },
@@ -102,6 +103,7 @@ struct Gateway::Impl {
   const std::unique_ptr<LogWriter> ownLog;
   LogWriter& log;
   MemoryGuard memory;
+  Peers peers;
   Pool pool;
   Registry registry;
   Waker waker;
@@ -130,8 +132,10 @@ std::expected<void, std::string> Gateway::start() {
   const int loops = impl_->options.loops > 0 ? impl_->options.loops : static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
   for (int i = 0; i < loops; ++i) impl_->workers.push_back(std::make_unique<Worker>(impl_->shared, i));
   impl_->started = true;
-  if (!impl_->registry.start(impl_->options.syncTimeout) || !impl_->waker.start(impl_->options.syncTimeout))
-    return std::unexpected("the gateway's routes, pods and deployments were not listed within " +
+  impl_->peers.start();
+  if (!impl_->registry.start(impl_->options.syncTimeout) || !impl_->waker.start(impl_->options.syncTimeout) ||
+      !impl_->peers.waitForSync(impl_->options.syncTimeout))
+    return std::unexpected("the gateway's routes, pods, deployments and other gateways were not listed within " +
                            std::to_string(impl_->options.syncTimeout.count()) + " ms: is the API server there?");
   impl_->memory.start();
   const auto another = [](const net::Fd& fd) { return net::Fd(fcntl(fd.get(), F_DUPFD_CLOEXEC, 0)); };
@@ -168,6 +172,7 @@ void Gateway::stop(std::chrono::milliseconds grace) {
   if (!std::exchange(impl_->started, false)) return;
   impl_->registry.stop();
   impl_->waker.stop();
+  impl_->peers.stop();
   impl_->memory.stop();
   for (auto& worker : impl_->workers) worker->stop();
   impl_->workers.clear();
@@ -181,6 +186,9 @@ net::Address Gateway::internalAddress() const {
 }
 std::string Gateway::metrics() const {
   return impl_->metrics();
+}
+Peers& Gateway::peers() {
+  return impl_->peers;
 }
 
 std::vector<core::FunctionLoad> Gateway::loads() const {

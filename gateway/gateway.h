@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "core/load.h"
+#include "gateway/peers.h"
 #include "kube/client.h"
 #include "net/client.h"
 #include "net/server.h"
@@ -43,6 +44,8 @@ struct LoadFeedOptions {
 /// Users set what gateway/settings.cc lists.
 struct GatewayOptions {
   std::string name = "gateway";  ///< unique among gateways; acknowledges FunctionRoutes
+  std::string uid{};             ///< its pod's
+  PeersOptions peers{};          ///< where the other gateways are
   std::string watchNamespace{};  ///< functions of this namespace only; empty: of all
   net::Address listen{"0.0.0.0", 8080};
   net::Address internalListen{"0.0.0.0", 8081};  ///< call-home, /metrics, /healthz
@@ -93,6 +96,7 @@ class Gateway final : public core::LoadSource {
   net::Address address() const;
   net::Address internalAddress() const;
   std::string metrics() const;  ///< Prometheus text
+  Peers& peers();               ///< as long as this gateway
 
   std::vector<core::FunctionLoad> loads() const override;
   void onDemand(std::function<void(const std::string& namespace_, const std::string& name)> listener) override;

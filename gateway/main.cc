@@ -32,6 +32,8 @@ void addOptions(CLI::App& app, Options& options) {
   app.add_option("--kubeconfig", options.cluster.kubeconfig, "file; default: $KUBECONFIG, else the pod's own account");
   app.add_option("--context", options.cluster.context, "of the kubeconfig; default: its current one");
   app.add_option("--name", options.name, "unique among gateways, its pod's name; default: $POD_NAME, else the host's name");
+  app.add_option("--namespace", options.gateway.peers.namespace_, "where the gateways are; default: $POD_NAMESPACE, else the account's");
+  app.add_option("--gateway-selector", options.gateway.peers.selector, "labels of the gateways' pods; default: there is no other gateway");
   app.add_option("--watch-namespace", options.gateway.watchNamespace, "functions of this namespace only; default: of all");
   app.add_option("--listen", options.listen, "address for requests")->capture_default_str();
   app.add_option("--internal-listen", options.internalListen, "address for shims, the operator, /metrics, /healthz, /readyz")
@@ -82,6 +84,9 @@ std::expected<void, std::string> complete(Options& options) {
   if (options.name.empty()) options.name = program::environment("POD_NAME");
   if (options.name.empty()) options.name = program::hostName();
   options.gateway.name = options.name;
+  options.gateway.uid = program::environment("POD_UID");
+  options.gateway.peers.port = options.gateway.internalListen.port;  // all gateways are started alike
+  if (options.gateway.peers.namespace_.empty()) options.gateway.peers.namespace_ = program::environment("POD_NAMESPACE");
   return {};
 }
 
@@ -112,6 +117,7 @@ int run(const program::Signals& signals, Options& options) {
   };
   auto cluster = program::openCluster(options.cluster);
   if (!cluster) return failed(cluster.error());
+  if (options.gateway.peers.namespace_.empty()) options.gateway.peers.namespace_ = cluster->namespace_;
   gateway::Gateway gateway(*cluster->client, options.gateway);
   const auto started = gateway.start();
   if (started) {

@@ -299,6 +299,7 @@ one_namespace() {
   check "nowhere else" may_not "$operator" get functions.pilotlight.dev --namespace team
   check "nor in all" may_not "$operator" list deployments.apps --all-namespaces
   check "its operator finds its gateways" may "$operator" list pods --namespace team
+  check "its gateways find each other" may "$gateway" list pods --namespace team
   check "it made nothing cluster-wide but the policy" says '^validatingadmissionpolicy' kubectl get \
     clusterrole,clusterrolebinding,validatingadmissionpolicy -l app.kubernetes.io/instance=small -o name
   check "which holds for its gateways too" soon refused "$only_up" patches_scale "$gateway" shop hello-00001 "$(replicas_patch 0)"

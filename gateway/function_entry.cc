@@ -87,7 +87,8 @@ void FunctionEntry::configure(const api::FunctionRouteSpec& spec) {
   deliver(steadyNow());
 }
 
-void FunctionEntry::up(const std::string& uid, const std::string& pod, std::int64_t version, const net::Address& address) {
+void FunctionEntry::up(const std::string& uid, const std::string& pod, std::int64_t version, const net::Address& address,
+                       const core::ColdStartEnds& ends) {
   {
     std::lock_guard lock(mutex_);
     Upstream* known = find(uid);
@@ -104,6 +105,7 @@ void FunctionEntry::up(const std::string& uid, const std::string& pod, std::int6
       known->pod = pod;
       known->address = address;
       known->version = version;
+      known->ends = ends;
       applyBackend(*known);
     }
     known->failures = 0;
@@ -162,6 +164,17 @@ void FunctionEntry::resume(const std::string& uid) {
 bool FunctionEntry::has(const std::string& uid) const {
   std::lock_guard lock(mutex_);
   return find(uid) != nullptr;
+}
+
+std::optional<net::Address> FunctionEntry::addressOf(const std::string& uid) const {
+  std::lock_guard lock(mutex_);
+  const Upstream* known = find(uid);
+  return known ? std::optional(known->address) : std::nullopt;
+}
+
+std::optional<core::ColdStartTime> FunctionEntry::raisedAt() const {
+  const auto at = raisedAt_.load(std::memory_order_relaxed);
+  return at == 0 ? std::nullopt : std::optional(core::ColdStartTime(core::ColdStartTime::duration(at)));
 }
 
 FunctionEntry::Taken FunctionEntry::take(SlotTaker& taker, core::TimePoint now, const Upstream* avoid, bool accepted) {

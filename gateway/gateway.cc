@@ -40,6 +40,9 @@ struct Gateway::Impl {
                                     LogWriterOptions{.sink = options.log, .fd = options.logFd, .ringBytes = options.accessLogBytes})),
         log(options.writer ? *options.writer : *ownLog),
         memory({options.memoryLimit, options.memoryReserve, options.memoryUsed, [this](bool refusing) { spareMemory(refusing); }}),
+        peers(client, {options.name, options.uid, {}}, options.peers),
+        keys(options.callHome,
+             [this](const std::string& error) { warn("keys of shims can't be read; the last good ones stay", {}, error); }),
         pool(options.pool),
         registry(client, options.watchNamespace, pool, options.name, {options.pendingReplicas, options.pendingTimeout},
                  {[this](std::shared_ptr<const Snapshot> snapshot) { publish(std::move(snapshot)); },
@@ -55,6 +58,10 @@ struct Gateway::Impl {
                waker,
                log,
                memory,
+               peers,
+               keys,
+               callHome,
+               coldStarts,
                [this](const kube::Key& key) { demand(key); },
                [this] { return metrics(); },
                newInstance(),
@@ -117,13 +124,17 @@ struct Gateway::Impl {
     const auto entries = registry.entries();
     return renderMetrics(entries, {shared.unrouted.load(std::memory_order_relaxed), waker.patches(), log.dropped(),
                                    static_cast<std::uint64_t>(registry.watchRestarts()), entries.size(), pool.counts(), memory.counts(),
-                                   &waker.sent(), &waker.answered(), tls.get()});
+                                   &waker.sent(), &waker.answered(), &callHome, &coldStarts, tls.get()});
   }
 
   const GatewayOptions options;
   const std::unique_ptr<LogWriter> ownLog;
   LogWriter& log;
   MemoryGuard memory;
+  Peers peers;
+  CallHomeKeys keys;
+  CallHomeCounts callHome;
+  ColdStartHistograms coldStarts;
   Pool pool;
   Registry registry;
   Waker waker;
@@ -161,8 +172,10 @@ std::expected<void, std::string> Gateway::start() {
   const int loops = impl_->options.loops > 0 ? impl_->options.loops : static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
   for (int i = 0; i < loops; ++i) impl_->workers.push_back(std::make_unique<Worker>(impl_->shared, i));
   impl_->started = true;
-  if (!impl_->registry.start(impl_->options.syncTimeout) || !impl_->waker.start(impl_->options.syncTimeout))
-    return std::unexpected("the gateway's routes, pods and deployments were not listed within " +
+  impl_->peers.start(impl_->internalAddress.port);
+  if (!impl_->registry.start(impl_->options.syncTimeout) || !impl_->waker.start(impl_->options.syncTimeout) ||
+      !impl_->peers.waitForSync(impl_->options.syncTimeout))
+    return std::unexpected("the gateway's routes, pods, deployments and other gateways were not listed within " +
                            std::to_string(impl_->options.syncTimeout.count()) + " ms: is the API server there?");
   impl_->memory.start();
   const auto another = [](const net::Fd& fd) { return net::Fd(fcntl(fd.get(), F_DUPFD_CLOEXEC, 0)); };
@@ -202,6 +215,7 @@ void Gateway::stop(std::chrono::milliseconds grace) {
   if (!std::exchange(impl_->started, false)) return;
   impl_->registry.stop();
   impl_->waker.stop();
+  impl_->peers.stop();
   impl_->memory.stop();
   for (auto& worker : impl_->workers) worker->stop();
   impl_->workers.clear();
@@ -219,6 +233,9 @@ net::Address Gateway::tlsAddress() const {
 }
 std::string Gateway::metrics() const {
   return impl_->metrics();
+}
+Peers& Gateway::peers() {
+  return impl_->peers;
 }
 
 std::vector<core::FunctionLoad> Gateway::loads() const {

@@ -31,6 +31,7 @@ class Applier {
   kube::Result<void> applyVersion(const Gathered& gathered, const core::Plan& plan) const;
   kube::Result<void> applyAccess(const Gathered& gathered) const;
   kube::Result<void> applyIsolation(const Gathered& gathered) const;
+  std::string callHomeKey(const api::Metadata& function, const kube::Object& deployment) const;
   kube::Result<void> applyDeployments(Gathered& gathered, const core::Plan& plan) const;
   kube::Result<void> applyScale(const Gathered& gathered, const core::Plan& plan) const;
   kube::Result<void> applyRoute(const Gathered& gathered, const core::Plan& plan) const;

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "api/api.h"
+#include "callhome/key_files.h"
 #include "cli/app.h"
 #include "cli/kubeconfig.h"
 #include "cli/local/api_server.h"
@@ -46,6 +47,7 @@ struct LocalInstance::Impl {
   std::expected<void, std::string> startApi();
 
   const LocalInstanceOptions options;
+  const std::string callHomeKey = callhome::randomKey();
   kube::MemoryCluster cluster;
   LogStore logs;
   std::optional<gateway::Gateway> gateway;
@@ -70,6 +72,7 @@ std::expected<void, std::string> LocalInstance::Impl::startGateway() {
   if (options.certificate) config.tls.certificates = {*options.certificate};
   config.accessLog = options.accessLog;
   config.writer = options.console;
+  config.callHome.keys = {callHomeKey};
   gateway.emplace(cluster, std::move(config));
   return gateway->start();
 }
@@ -94,6 +97,7 @@ std::expected<void, std::string> LocalInstance::Impl::startWorkers() {
   config.clusterUrlBase = urlBase(gateway->internalAddress());
   config.gateways = internal;
   config.sourceNamespaces = {"*"};
+  config.callHomeKey = callHomeKey;
   config.logLevel = options.logLevel;
   config.log = options.log;
   operator_.emplace(cluster, *gateway, std::move(config));

@@ -16,8 +16,10 @@ inline constexpr const char* kEnvListen = "PILOTLIGHT_LISTEN";      ///< "ip:por
 inline constexpr const char* kEnvGateways = "PILOTLIGHT_GATEWAYS";  ///< "ip:port,ip:port": internal listeners, for call-home; may be empty
 inline constexpr const char* kEnvPodUid = "PILOTLIGHT_POD_UID";
 inline constexpr const char* kEnvPodName = "PILOTLIGHT_POD_NAME";
-inline constexpr const char* kEnvReadyPath = "PILOTLIGHT_READY_PATH";  ///< http runtime, may be empty
-inline constexpr const char* kEnvHandlerPort = "PORT";                 ///< http runtime: where the handler listens
+inline constexpr const char* kEnvPodIps = "PILOTLIGHT_POD_IPS";             ///< "ip,ip": it calls home from one of them
+inline constexpr const char* kEnvCallHomeKey = "PILOTLIGHT_CALL_HOME_KEY";  ///< callhome/signature.h; no handler sees it
+inline constexpr const char* kEnvReadyPath = "PILOTLIGHT_READY_PATH";       ///< http runtime, may be empty
+inline constexpr const char* kEnvHandlerPort = "PORT";                      ///< http runtime: where the handler listens
 inline constexpr const char* kEnvMountRoot =
     "PILOTLIGHT_MOUNT_ROOT";  ///< prefix of secret and config paths: empty in a cluster, a folder in local mode
 /// Folders below the mount root, joined by ':', whose new files the handler is told of: onChange: signal.
@@ -45,9 +47,14 @@ inline constexpr const char* kShimHealthz = "/_pilotlight/healthz";
 inline constexpr const char* kShimReadyz = "/_pilotlight/readyz";
 inline constexpr const char* kShimMetrics = "/_pilotlight/metrics";
 inline constexpr const char* kShimDrain = "/_pilotlight/drain";
-/// On the gateway's internal listener: POST {"namespace","pod","uid","port"} from the pod's own address.
-/// 204: taken, or kept until the pod is seen; 409: contradicts what is known; anything else: try again.
+/// On the gateway's internal listener: POST {"namespace","function","pod","uid","ips","port","begunUs","listeningUs"} from the
+/// pod's own address; the last two tell how long ago the shim began and took requests.
+/// 204: taken, or kept until the pod is seen; 401: not signed with a key that holds; 403: not from an address of the pod, or
+/// for another function's; 409: contradicts what is known; anything else: try again.
 inline constexpr const char* kRegisterPath = "/_pilotlight/register";
+inline constexpr const char* kHeaderSignature = "X-Pilotlight-Signature";  ///< callhome::sign() of the body
+/// On the same, from another gateway: what a shim has told that one.
+inline constexpr const char* kPassedOnPath = "/_pilotlight/registered";
 /// On the same: GET answers with lines of core/load_line.h, without end.
 inline constexpr const char* kLoadsPath = "/_pilotlight/loads";
 

@@ -83,6 +83,12 @@ std::optional<api::Condition> sourcesWatched(const Observed& observed) {
                                listed(sources), function.metadata.namespace_));
 }
 
+const PodState* silent(const Observed& observed, std::int64_t version) {
+  const auto it = std::ranges::find_if(
+      observed.pods, [version](const PodState& pod) { return pod.version == version && pod.runsUnready && !pod.deleting; });
+  return it == observed.pods.end() ? nullptr : &*it;
+}
+
 api::Condition progressing(const Observed& observed, const Serving& at) {
   const int ready = readyOf(observed, at.target);
   const int replicas = replicasOf(observed, at.target);
@@ -92,6 +98,10 @@ api::Condition progressing(const Observed& observed, const Serving& at) {
   }
   if (const auto missing = missingSource(sourcesOf(observed.function.spec), observed.sources)) {
     return sourceMissing(*missing, observed);
+  }
+  if (const auto* pod = silent(observed, at.target); pod != nullptr && ready == 0) {
+    return condition(kConditionProgressing, "True", "NotListening",
+                     fmt::format("version {}: pod {} runs, but its handler does not listen yet", at.target, pod->name));
   }
   if (!shifted) {
     return condition(

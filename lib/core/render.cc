@@ -206,7 +206,7 @@ Json renderService(const api::Function& function, const RenderOptions& options) 
 }
 
 Json renderDeployment(const api::Function& function, const api::FunctionVersion& version, const RenderOptions& options,
-                      const std::string& envSources) {
+                      const std::string& callHomeKey, const std::string& envSources) {
   Json deployment = renderHead(function, "apps/v1", "Deployment", version.metadata.name);
   deployment["metadata"]["labels"] = versionLabels(function, version);
   // A replica that goes is replaced before it goes: nothing is ever missing while a template changes.
@@ -215,7 +215,8 @@ Json renderDeployment(const api::Function& function, const api::FunctionVersion&
       {"revisionHistoryLimit", 1},
       {"selector", {{"matchLabels", selectorLabels(function, version)}}},
       {"strategy", std::move(strategy)},
-      {"template", {{"metadata", templateMetadata(function, version, envSources)}, {"spec", renderPodSpec(function, version, options)}}}};
+      {"template",
+       {{"metadata", templateMetadata(function, version, envSources)}, {"spec", renderPodSpec(function, version, options, callHomeKey)}}}};
   deployment["metadata"]["annotations"] = {{kAnnotationRendered, digest(deployment.dump())}};
   return deployment;
 }

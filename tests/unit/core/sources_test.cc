@@ -59,7 +59,7 @@ TEST(EnvSources, WhatIsGoneOrOutOfSightReplacesNothing) {
 TEST(EnvSources, StandOnThePodTemplateOnly) {
   const auto f = withVariables();
   const auto version = renderVersion(f, 1);
-  const Json with = renderDeployment(f, version, testing::clusterOptions(), "{}");
+  const Json with = renderDeployment(f, version, testing::clusterOptions(), "", "{}");
   EXPECT_EQ(with["spec"]["template"]["metadata"]["annotations"][kAnnotationEnvSources], "{}");
   EXPECT_FALSE(with["metadata"]["annotations"].contains(kAnnotationEnvSources));
   EXPECT_EQ(renderDeployment(f, version, testing::clusterOptions())["spec"]["template"]["metadata"].count("annotations"), 0U);

@@ -22,6 +22,7 @@ struct Commands {
   GetOptions get{};
   TargetOptions describe{};
   ApplyFileOptions apply{}, validate{};
+  DeployOptions deploy{};
   DeleteCommandOptions remove{};
   ScaleOptions scale{};
   LogsCommandOptions logs{};
@@ -82,13 +83,25 @@ void addReading(CLI::App& app, Commands& c) {
   logs->add_flag("-f,--follow", c.logs.log.follow, "go on with new lines");
   logs->add_option("--tail", c.logs.log.tail, "only the last lines; -1: all that are kept");
   logs->add_flag("--timestamps", c.logs.log.timestamps, "time before each line");
-  logs->add_flag("--prefix", c.logs.log.prefix, "pod before each line");
+  logs->add_flag("--prefix,!--no-prefix", c.logs.log.prefix, "pod before each line; default: with -f, or when there are several");
+  logs->add_option("--since", c.logs.since, "no older lines, e.g. 10m");
+  logs->add_flag("-p,--previous", c.logs.log.previous, "of the run before the last restart (on a cluster)");
+  logs->add_option("--version", c.logs.log.version, "only pods of this version, a number (on a cluster)");
+  logs->add_option("--max-log-requests", c.logs.log.maxRequests, "pods followed at once (on a cluster)")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
 }
 
 void addWriting(CLI::App& app, Commands& c) {
   auto* apply = add(app, c, "apply", "create or change what files say", [&c] { return cli::apply(c.context, c.apply); });
   apply->add_option("-f,--filename", c.apply.files, "YAML files and folders; -: stdin")->required();
   apply->add_flag("--force-conflicts", c.apply.forceConflicts, "take over fields that others manage");
+
+  auto* deploy = add(app, c, "deploy", "apply, then wait until the functions are ready; exit code 3: applied, but not ready in time",
+                     [&c] { return cli::deploy(c.context, c.deploy); });
+  deploy->add_option("-f,--filename", c.deploy.files.files, "YAML files and folders; -: stdin")->required();
+  deploy->add_flag("--force-conflicts", c.deploy.files.forceConflicts, "take over fields that others manage");
+  deploy->add_option("--timeout", c.deploy.timeout, "how long to wait, e.g. 90s, 10m")->capture_default_str();
 
   auto* validate = add(app, c, "validate", "check files without a server", [&c] { return cli::validate(c.context, c.validate); });
   validate->add_option("-f,--filename", c.validate.files, "YAML files and folders; -: stdin")->required();
@@ -97,6 +110,8 @@ void addWriting(CLI::App& app, Commands& c) {
   remove->add_option("target", c.remove.target, "TYPE NAME or TYPE/NAME");
   remove->add_option("-f,--filename", c.remove.files, "YAML files and folders; -: stdin")->allow_extra_args(false);
   remove->add_flag("--ignore-not-found", c.remove.ignoreNotFound, "what is not there is no error");
+  remove->add_flag("--wait,!--no-wait", c.remove.wait, "until it is gone; default: true")->default_str("true");
+  remove->add_option("--timeout", c.remove.timeout, "of --wait, e.g. 30s; default: none");
 
   auto* scale = add(app, c, "scale", "pin the number of replicas; -1: automatic again", [&c] { return cli::scale(c.context, c.scale); });
   scale->add_option("target", c.scale.target, "TYPE NAME or TYPE/NAME")->required();
@@ -127,10 +142,11 @@ void addOthers(CLI::App& app, Commands& c) {
 }  // namespace
 
 int run(Context& context, const std::vector<std::string>& arguments, const LocalCommand& local) {
-  CLI::App app("Functions that cost nothing while nobody calls them.", "pilotlight");
+  CLI::App app("Functions that cost nothing while nobody calls them.", context.plugin ? "kubectl fn" : "pilotlight");
   app.require_subcommand(1);
   app.set_version_flag("--version", kProductVersion);
-  app.add_option("--kubeconfig", context.kubeconfig, "the API to talk to; default: the local instance's, else $KUBECONFIG");
+  app.add_option("--kubeconfig", context.kubeconfig, "the API to talk to; default: the local instance's, else kubectl's");
+  app.add_option("--context", context.kubeContext, "context of the kubeconfig; default: its current one");
   app.add_option("--state-dir", context.stateDir,
                  "folder of the local instance; default: $PILOTLIGHT_HOME, else ~/.local/state/pilotlight");
   app.add_option("-n,--namespace", context.namespace_, "namespace");
@@ -143,7 +159,7 @@ int run(Context& context, const std::vector<std::string>& arguments, const Local
     app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));  // CLI11 takes them from the back
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return app.exit(error, context.out, context.err);  // --help, --version
-    context.err << "error: " << error.what() << "\nSee pilotlight --help.\n";
+    context.err << "error: " << error.what() << "\nSee " << app.get_name() << " --help.\n";
     return 2;
   }
   return commands.code;

@@ -72,7 +72,7 @@ int invoke(Context& context, const InvokeOptions& options) {
   if (!connection) return 1;
   std::string name = options.name;
   if (const auto slash = name.find('/'); slash != std::string::npos) name.erase(0, slash + 1);
-  const auto function = connection->api->get(kube::resources::functions, {connection->namespace_, name});
+  const auto function = connection->client->get(kube::resources::functions, {connection->namespace_, name});
   if (!function) return fail(context, function.error());
   const auto url = splitUrl(function->stringAt("/status/url"));
   if (!url) return fail(context, fmt::format("function {} has no URL yet: see `pilotlight describe fn {}`", name, name));

@@ -27,6 +27,7 @@ struct Commands {
   ScaleOptions scale{};
   LogsCommandOptions logs{};
   InvokeOptions invoke{};
+  BuildOptions build{};
   InitOptions init{};
 };
 
@@ -83,7 +84,9 @@ void addReading(CLI::App& app, Commands& c) {
   logs->add_flag("-f,--follow", c.logs.log.follow, "go on with new lines");
   logs->add_option("--tail", c.logs.log.tail, "only the last lines; -1: all that are kept");
   logs->add_flag("--timestamps", c.logs.log.timestamps, "time before each line");
-  logs->add_flag("--prefix,!--no-prefix", c.logs.log.prefix, "pod before each line; default: with -f, or when there are several");
+  logs->add_flag_function(
+      "--prefix,!--no-prefix", [&c](std::int64_t count) { c.logs.log.prefix = count > 0; },
+      "pod before each line; default: with -f, or when there are several");
   logs->add_option("--since", c.logs.since, "no older lines, e.g. 10m");
   logs->add_flag("-p,--previous", c.logs.log.previous, "of the run before the last restart (on a cluster)");
   logs->add_option("--version", c.logs.log.version, "only pods of this version, a number (on a cluster)");
@@ -127,6 +130,16 @@ void addOthers(CLI::App& app, Commands& c) {
   invoke->add_option("--path", c.invoke.path, "after the function's URL: /users/7, ?name=Ada");
   invoke->add_flag("-i,--include", c.invoke.include, "print status and headers too");
   invoke->add_option("--timeout", c.invoke.timeoutSeconds, "seconds without a byte")->check(CLI::Range(1, 86400))->capture_default_str();
+
+  auto* build =
+      add(app, c, "build", "put the shim into an image, so that pods start faster", [&c] { return cli::build(c.context, c.build); });
+  build->add_option("--from", c.build.from, "image archive (`docker save`, oci-archive); with --builder an image's name")->required();
+  build->add_option("-t,--tag", c.build.tag, "name of the new image")->required();
+  auto* output = build->add_option("-o,--output", c.build.output, "archive to write");
+  build->add_option("--builder", c.build.builder, "docker, buildah or podman: build with that instead of archives")
+      ->check(CLI::IsMember({"docker", "buildah", "podman"}))
+      ->excludes(output);
+  build->add_option("--shim", c.build.shim, "path of pilotlight-shim; default: $PILOTLIGHT_SHIM, else beside this program");
 
   auto* init = add(app, c, "init", "a new function from a template", [&c] { return cli::init(c.context, c.init); });
   init->add_option("kind", c.init.kind, "cpp, python or exec")->required()->check(CLI::IsMember({"cpp", "python", "exec"}));

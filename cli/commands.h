@@ -130,6 +130,16 @@ struct InvokeOptions {
 };
 int invoke(Context& context, const InvokeOptions& options);
 
+struct BuildOptions {
+  std::string from;     ///< an image archive; with a builder an image's name
+  std::string tag;      ///< of the new image
+  std::string output;   ///< archive to write; without a builder
+  std::string builder;  ///< docker, buildah or podman; empty: files alone
+  std::string shim;     ///< path of pilotlight-shim
+};
+/// The shim on top of an image, so that nothing has to copy it in when a pod starts.
+int build(Context& context, const BuildOptions& options);
+
 struct InitOptions {
   std::string kind;  ///< cpp, python, exec
   std::string name;

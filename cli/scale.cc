@@ -16,8 +16,8 @@ int scale(Context& context, const ScaleOptions& options) {
     if (target.name.empty()) return fail(context, "scale what? For example: pilotlight scale fn/NAME --replicas 3");
     const kube::Key key{connection->namespace_, target.name};
     // The scale subresource cannot take the number away again.
-    const auto done = options.replicas < 0 ? connection->client->mergePatch(target.resource, key,
-                                                                            kube::Json{{"spec", {{"replicas", nullptr}}}}, kFieldManager, "")
+    const auto done = options.replicas < 0 ? connection->client->mergePatch(
+                                                 target.resource, key, kube::Json{{"spec", {{"replicas", nullptr}}}}, kFieldManager, "")
                                            : connection->client->patchScale(target.resource, key, options.replicas, "", kFieldManager);
     if (!done) return fail(context, done.error());
     context.out << nameOf(target.resource, target.name) << " scaled\n";

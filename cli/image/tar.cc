@@ -144,7 +144,8 @@ class HeaderReader {
   }
 
   static std::string nameOf(const Block& block) {
-    const std::string prefix = textOf(block, kMagic, 6).starts_with("ustar") && block[kMagic + 5] == '\0' ? textOf(block, kPrefix, 155) : "";
+    const std::string prefix =
+        textOf(block, kMagic, 6).starts_with("ustar") && block[kMagic + 5] == '\0' ? textOf(block, kPrefix, 155) : "";
     return prefix.empty() ? textOf(block, kName, 100) : prefix + "/" + textOf(block, kName, 100);
   }
 

@@ -128,6 +128,7 @@ void addOthers(CLI::App& app, Commands& c) {
   invoke->add_option("-X,--request", c.invoke.method, "method; default: GET, with data POST");
   invoke->add_option("-H,--header", c.invoke.headers, "\"Name: value\"")->allow_extra_args(false);
   invoke->add_option("--path", c.invoke.path, "after the function's URL: /users/7, ?name=Ada");
+  invoke->add_option("--gateway", c.invoke.gateway, "URL of a gateway to connect to; default on a cluster: through the API server");
   invoke->add_flag("-i,--include", c.invoke.include, "print status and headers too");
   invoke->add_option("--timeout", c.invoke.timeoutSeconds, "seconds without a byte")->check(CLI::Range(1, 86400))->capture_default_str();
 

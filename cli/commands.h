@@ -125,8 +125,9 @@ struct InvokeOptions {
   std::optional<std::string> data{};  ///< "@file": the file's content, "@-": stdin
   std::vector<std::string> headers;   ///< "Name: value"
   std::string path;                   ///< appended to the function's URL
+  std::string gateway{};              ///< URL to connect to instead of going through a cluster's API server
   bool include = false;               ///< print the head too
-  int timeoutSeconds = 300;
+  int timeoutSeconds = 300;           ///< without a byte: an answer that goes on may take its time
 };
 int invoke(Context& context, const InvokeOptions& options);
 

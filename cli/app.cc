@@ -22,10 +22,12 @@ struct Commands {
   GetOptions get{};
   TargetOptions describe{};
   ApplyFileOptions apply{}, validate{};
+  DeployOptions deploy{};
   DeleteCommandOptions remove{};
   ScaleOptions scale{};
   LogsCommandOptions logs{};
   InvokeOptions invoke{};
+  BuildOptions build{};
   InitOptions init{};
 };
 
@@ -87,13 +89,27 @@ void addReading(CLI::App& app, Commands& c) {
   logs->add_flag("-f,--follow", c.logs.log.follow, "go on with new lines");
   logs->add_option("--tail", c.logs.log.tail, "only the last lines; -1: all that are kept");
   logs->add_flag("--timestamps", c.logs.log.timestamps, "time before each line");
-  logs->add_flag("--prefix", c.logs.log.prefix, "pod before each line");
+  logs->add_flag_function(
+      "--prefix,!--no-prefix", [&c](std::int64_t count) { c.logs.log.prefix = count > 0; },
+      "pod before each line; default: with -f, or when there are several");
+  logs->add_option("--since", c.logs.since, "no older lines, e.g. 10m");
+  logs->add_flag("-p,--previous", c.logs.log.previous, "of the run before the last restart (on a cluster)");
+  logs->add_option("--version", c.logs.log.version, "only pods of this version, a number (on a cluster)");
+  logs->add_option("--max-log-requests", c.logs.log.maxRequests, "pods followed at once (on a cluster)")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
 }
 
 void addWriting(CLI::App& app, Commands& c) {
   auto* apply = add(app, c, "apply", "create or change what files say", [&c] { return cli::apply(c.context, c.apply); });
   apply->add_option("-f,--filename", c.apply.files, "YAML files and folders; -: stdin")->required();
   apply->add_flag("--force-conflicts", c.apply.forceConflicts, "take over fields that others manage");
+
+  auto* deploy = add(app, c, "deploy", "apply, then wait until the functions are ready; exit code 3: applied, but not ready in time",
+                     [&c] { return cli::deploy(c.context, c.deploy); });
+  deploy->add_option("-f,--filename", c.deploy.files.files, "YAML files and folders; -: stdin")->required();
+  deploy->add_flag("--force-conflicts", c.deploy.files.forceConflicts, "take over fields that others manage");
+  deploy->add_option("--timeout", c.deploy.timeout, "how long to wait, e.g. 90s, 10m")->capture_default_str();
 
   auto* validate = add(app, c, "validate", "check files without a server", [&c] { return cli::validate(c.context, c.validate); });
   validate->add_option("-f,--filename", c.validate.files, "YAML files and folders; -: stdin")->required();
@@ -102,6 +118,8 @@ void addWriting(CLI::App& app, Commands& c) {
   remove->add_option("target", c.remove.target, "TYPE NAME or TYPE/NAME");
   remove->add_option("-f,--filename", c.remove.files, "YAML files and folders; -: stdin")->allow_extra_args(false);
   remove->add_flag("--ignore-not-found", c.remove.ignoreNotFound, "what is not there is no error");
+  remove->add_flag("--wait,!--no-wait", c.remove.wait, "until it is gone; default: true")->default_str("true");
+  remove->add_option("--timeout", c.remove.timeout, "of --wait, e.g. 30s; default: none");
 
   auto* scale = add(app, c, "scale", "pin the number of replicas; -1: automatic again", [&c] { return cli::scale(c.context, c.scale); });
   scale->add_option("target", c.scale.target, "TYPE NAME or TYPE/NAME")->required();
@@ -115,8 +133,19 @@ void addOthers(CLI::App& app, Commands& c) {
   invoke->add_option("-X,--request", c.invoke.method, "method; default: GET, with data POST");
   invoke->add_option("-H,--header", c.invoke.headers, "\"Name: value\"")->allow_extra_args(false);
   invoke->add_option("--path", c.invoke.path, "after the function's URL: /users/7, ?name=Ada");
+  invoke->add_option("--gateway", c.invoke.gateway, "URL of a gateway to connect to; default on a cluster: through the API server");
   invoke->add_flag("-i,--include", c.invoke.include, "print status and headers too");
   invoke->add_option("--timeout", c.invoke.timeoutSeconds, "seconds without a byte")->check(CLI::Range(1, 86400))->capture_default_str();
+
+  auto* build =
+      add(app, c, "build", "put the shim into an image, so that pods start faster", [&c] { return cli::build(c.context, c.build); });
+  build->add_option("--from", c.build.from, "image archive (`docker save`, oci-archive); with --builder an image's name")->required();
+  build->add_option("-t,--tag", c.build.tag, "name of the new image")->required();
+  auto* output = build->add_option("-o,--output", c.build.output, "archive to write");
+  build->add_option("--builder", c.build.builder, "docker, buildah or podman: build with that instead of archives")
+      ->check(CLI::IsMember({"docker", "buildah", "podman"}))
+      ->excludes(output);
+  build->add_option("--shim", c.build.shim, "path of pilotlight-shim; default: $PILOTLIGHT_SHIM, else beside this program");
 
   auto* init = add(app, c, "init", "a new function from a template", [&c] { return cli::init(c.context, c.init); });
   init->add_option("kind", c.init.kind, "cpp, python or exec")->required()->check(CLI::IsMember({"cpp", "python", "exec"}));
@@ -132,10 +161,11 @@ void addOthers(CLI::App& app, Commands& c) {
 }  // namespace
 
 int run(Context& context, const std::vector<std::string>& arguments, const LocalCommand& local) {
-  CLI::App app("Functions that cost nothing while nobody calls them.", "pilotlight");
+  CLI::App app("Functions that cost nothing while nobody calls them.", context.plugin ? "kubectl fn" : "pilotlight");
   app.require_subcommand(1);
   app.set_version_flag("--version", kProductVersion);
-  app.add_option("--kubeconfig", context.kubeconfig, "the API to talk to; default: the local instance's, else $KUBECONFIG");
+  app.add_option("--kubeconfig", context.kubeconfig, "the API to talk to; default: the local instance's, else kubectl's");
+  app.add_option("--context", context.kubeContext, "context of the kubeconfig; default: its current one");
   app.add_option("--state-dir", context.stateDir,
                  "folder of the local instance; default: $PILOTLIGHT_HOME, else ~/.local/state/pilotlight");
   app.add_option("-n,--namespace", context.namespace_, "namespace");
@@ -148,7 +178,7 @@ int run(Context& context, const std::vector<std::string>& arguments, const Local
     app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));  // CLI11 takes them from the back
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return app.exit(error, context.out, context.err);  // --help, --version
-    context.err << "error: " << error.what() << "\nSee pilotlight --help.\n";
+    context.err << "error: " << error.what() << "\nSee " << app.get_name() << " --help.\n";
     return 2;
   }
   return commands.code;

@@ -4,6 +4,7 @@
 
 #include "cli/commands.h"
 #include "cli/kubeconfig.h"
+#include "kube/status.h"
 
 namespace pilotlight::cli {
 
@@ -13,29 +14,39 @@ int fail(Context& context, const std::string& message) {
 }
 
 int fail(Context& context, const kube::Error& error) {
-  std::string message = error.message;
-  if (error.code == kube::ErrorCode::unavailable) {
-    message += "\nIs an instance running? Start one with `pilotlight local -f FOLDER`, or name a cluster with --kubeconfig.";
+  using enum kube::ErrorCode;
+  if (error.code == timeout || error.code == cancelled) return fail(context, error.message);
+  const std::string why = kube::serverMessage(error);
+  if (error.code == unavailable) {
+    context.err << "Unable to reach the server: " << why << "\n";
+    if (!context.plugin)
+      context.err << "Is an instance running? Start one with `pilotlight local -f FOLDER`, or name a cluster with --kubeconfig.\n";
+  } else if (why == "Unauthorized") {
+    return fail(context, "You must be logged in to the server (Unauthorized)");
+  } else {
+    context.err << fmt::format("Error from server ({}): {}\n", kube::reasonOf(error.code), why);
   }
-  return fail(context, message);
+  return 1;
 }
 
 std::optional<Connection> connect(Context& context) {
-  const auto address = findApi({context.kubeconfig, stateDirPath(context.stateDir, context.environment), context.environment});
-  if (!address) {
-    fail(context, address.error());
+  const auto stateDir = context.plugin ? std::filesystem::path() : stateDirPath(context.stateDir, context.environment);
+  auto config = findApi({context.kubeconfig, context.kubeContext, stateDir, context.environment});
+  if (!config) {
+    fail(context, config.error());
     return std::nullopt;
   }
-  auto transport = kube::makeTransport(kube::transportOptions(*address));
+  auto transport = kube::makeTransport(kube::transportOptions(*config));
   if (!transport) {
     fail(context, transport.error());
     return std::nullopt;
   }
   Connection connection;
   connection.transport = std::move(*transport);
-  connection.api = std::make_unique<ApiClient>(*connection.transport);
-  connection.namespace_ = context.namespace_.empty() ? address->namespace_ : context.namespace_;
-  connection.local = address->context == kLocalContext;
+  connection.client = std::make_unique<kube::RestClient>(*connection.transport, kube::RestOptions{.userAgent = kFieldManager});
+  connection.namespace_ = context.namespace_.empty() ? config->namespace_ : context.namespace_;
+  connection.local = config->context == kLocalContext;
+  connection.config = *std::move(config);
   return connection;
 }
 

@@ -53,8 +53,9 @@ void conditions(std::ostream& out, const Object& object, Now now) {
 }
 
 void pods(std::ostream& out, Connection& connection, const Object& function, Now now) {
-  const auto list =
-      connection.api->list(kube::resources::pods, function.namespace_(), std::string(api::kLabelFunction) + "=" + function.name());
+  const auto list = connection.client->list(
+      kube::resources::pods,
+      {.namespace_ = function.namespace_(), .labelSelector = std::string(api::kLabelFunction) + "=" + function.name()});
   if (!list || list->items.empty()) return;
   Table table({"NAME", "READY", "STATUS", "RESTARTS", "AGE"});
   for (const auto& pod : list->items) {
@@ -66,7 +67,7 @@ void pods(std::ostream& out, Connection& connection, const Object& function, Now
 }
 
 void events(std::ostream& out, Connection& connection, const Object& object, Now now) {
-  const auto list = connection.api->list(kube::resources::events, object.namespace_());
+  const auto list = connection.client->list(kube::resources::events, {.namespace_ = object.namespace_()});
   Table table({"TYPE", "REASON", "AGE", "MESSAGE"});
   if (list) {
     for (const auto& event : list->items) {
@@ -87,7 +88,7 @@ int describe(Context& context, const TargetOptions& options) {
   auto connection = connect(context);
   if (!connection) return 1;
   for (const auto& target : *targets) {
-    const auto object = connection->api->get(target.resource, {connection->namespace_, target.name});
+    const auto object = connection->client->get(target.resource, {connection->namespace_, target.name});
     if (!object) return fail(context, object.error());
     auto& out = context.out;
     const auto now = context.now();
@@ -100,6 +101,8 @@ int describe(Context& context, const TargetOptions& options) {
       field(out, "URL", object->stringAt("/status/url"));
       field(out, "Version", std::to_string(object->intAt("/status/versions/stable")));
       field(out, "Replicas", fmt::format("{} ready, {} in all", object->intAt("/status/readyReplicas"), object->intAt("/status/replicas")));
+      if (const auto& shim = object->stringAt("/status/shim"); !shim.empty())
+        field(out, "Shim", shim == "image" ? "in the image" : "copied in at each start: see `pilotlight build`");
     }
     const bool secret = target.resource == kube::resources::secrets;  // its values are nobody's business here
     if (const Json* spec = object->at("/spec"); spec != nullptr && !secret) out << "Spec:\n" << indented(kube::jsonToYaml(*spec));

@@ -5,7 +5,6 @@
 #include <ostream>
 
 #include "cli/commands.h"
-#include "cli/line_splitter.h"
 #include "cli/printers.h"
 #include "cli/table.h"
 #include "cli/target.h"
@@ -22,13 +21,6 @@ namespace {
 std::string upper(std::string text) {
   std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::toupper(c); });
   return text;
-}
-
-/// managedFields are an API server's own bookkeeping: kubectl hides them too.
-Json shown(const Object& object) {
-  Json json = object.json();
-  if (json.contains("metadata") && json["metadata"].is_object()) json["metadata"].erase("managedFields");
-  return json;
 }
 
 Table makeTable(const Resource& resource, const std::vector<Object>& objects, const GetOptions& options, Now now) {
@@ -57,7 +49,7 @@ void print(Context& context, const Resource& resource, const std::vector<Object>
     for (const auto& object : objects) context.out << nameOf(resource, object.name()) << "\n";
   } else if (options.output == "json" || options.output == "yaml") {
     Json all = {{"apiVersion", "v1"}, {"kind", "List"}, {"items", Json::array()}};
-    for (const auto& object : objects) all["items"].push_back(shown(object));
+    for (const auto& object : objects) all["items"].push_back(object.json());
     const Json& json = single && objects.size() == 1 ? all["items"][0] : all;
     context.out << (options.output == "json" ? json.dump(4) + "\n" : kube::jsonToYaml(json));
   } else {
@@ -70,23 +62,19 @@ void print(Context& context, const Resource& resource, const std::vector<Object>
 int follow(Context& context, Connection& connection, const Target& target, const std::string& namespace_, std::string version,
            const GetOptions& options) {
   for (;;) {
-    auto stream = connection.api->watch(target.resource, {namespace_, target.name}, version);
-    if (!stream) return fail(context, stream.error());
-    LineSplitter lines;
+    auto watch = connection.client->watch(target.resource,
+                                          {.namespace_ = namespace_, .labelSelector = options.selector, .resourceVersion = version});
+    if (!watch) return fail(context, watch.error());
     for (;;) {
-      auto part = (*stream)->next(std::chrono::seconds(60));
-      if (!part) return fail(context, part.error());
-      if (!*part) continue;
-      if ((*part)->empty()) break;
-      for (const auto& line : lines.feed(**part)) {
-        const auto event = Json::parse(line, nullptr, false);
-        if (!event.is_object() || !event.contains("object")) continue;
-        const Object object(event["object"]);
-        const auto type = event.value("type", "");
-        if (type == "ERROR") return fail(context, object.stringAt("/message"));
-        version = object.resourceVersion();
-        if (type != "BOOKMARK") print(context, target.resource, {object}, options, true, false);
-      }
+      const auto event = (*watch)->next(std::chrono::seconds(60));
+      if (!event && event.error().code == kube::ErrorCode::timeout) break;
+      if (!event) return fail(context, event.error());
+      if (!*event) continue;
+      const Object& object = (*event)->object;
+      version = object.resourceVersion();
+      if ((*event)->type == kube::WatchEvent::Type::bookmark) continue;
+      if (target.name.empty() || target.name == object.name()) print(context, target.resource, {object}, options, true, false);
+      if (!context.out) return 0;  // nobody reads any more
     }
   }
 }
@@ -103,12 +91,12 @@ Found find(Context& context, Connection& connection, const std::vector<Target>& 
   Found found;
   for (const auto& target : targets) {
     if (target.name.empty()) {
-      auto list = connection.api->list(target.resource, namespace_, options.selector);
+      auto list = connection.client->list(target.resource, {.namespace_ = namespace_, .labelSelector = options.selector});
       if (!list) return {{}, "", fail(context, list.error())};
       return {std::move(list->items), list->resourceVersion, 0};
     }
     if (target.resource != targets.front().resource) return {{}, "", fail(context, "one type at a time, please")};
-    auto object = connection.api->get(target.resource, {connection.namespace_, target.name});
+    auto object = connection.client->get(target.resource, {connection.namespace_, target.name});
     if (!object) {
       found.code = fail(context, object.error());
       continue;

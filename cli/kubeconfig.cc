@@ -29,10 +29,16 @@ std::string writeKubeconfig(const ApiAddress& address) {
 }
 
 std::expected<kube::ClusterConfig, std::string> findApi(const ApiAddressSources& sources) {
-  if (!sources.flag.empty()) return kube::loadKubeconfig({sources.flag});
+  namespace fs = std::filesystem;
   std::error_code ignored;
-  if (const auto file = sources.stateDir / "kubeconfig"; std::filesystem::exists(file, ignored)) return kube::loadKubeconfig({file});
-  if (const auto files = kube::kubeconfigFiles(sources.environment); !files.empty()) return kube::loadKubeconfig(files);
+  if (!sources.flag.empty()) return kube::loadKubeconfig({sources.flag}, sources.context);
+  if (sources.context.empty() && !sources.stateDir.empty()) {
+    if (const auto file = sources.stateDir / "kubeconfig"; fs::exists(file, ignored)) return kube::loadKubeconfig({file});
+  }
+  const auto variable = [&](const char* name) { return sources.environment(name); };
+  const bool cluster = !variable("KUBECONFIG").empty() || !variable("KUBERNETES_SERVICE_HOST").empty() ||
+                       (!variable("HOME").empty() && fs::exists(fs::path(variable("HOME")) / ".kube" / "config", ignored));
+  if (cluster) return kube::findClusterConfig(sources.environment, sources.context);
   return std::unexpected("no local instance is running: start one with `pilotlight local -f FOLDER`, or name a cluster with --kubeconfig");
 }
 

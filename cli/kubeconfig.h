@@ -26,11 +26,13 @@ std::string writeKubeconfig(const ApiAddress& address);
 
 struct ApiAddressSources {
   std::string flag;                ///< --kubeconfig
-  std::filesystem::path stateDir;  ///< of the local instance
+  std::string context;             ///< --context
+  std::filesystem::path stateDir;  ///< of the local instance; empty: none is looked for
   Environment environment;
 };
 
-/// --kubeconfig, else the running local instance's file, else $KUBECONFIG. The error says how to start a local instance.
+/// --kubeconfig, else (without --context) the running local instance's file, else what kubectl would use. The error says how
+/// to start a local instance.
 std::expected<kube::ClusterConfig, std::string> findApi(const ApiAddressSources& sources);
 
 }  // namespace pilotlight::cli

@@ -1,3 +1,4 @@
+#include <nlohmann/json.hpp>
 #include <ostream>
 
 #include "cli/commands.h"
@@ -13,7 +14,11 @@ int scale(Context& context, const ScaleOptions& options) {
   if (!connection) return 1;
   for (const auto& target : *targets) {
     if (target.name.empty()) return fail(context, "scale what? For example: pilotlight scale fn/NAME --replicas 3");
-    const auto done = connection->api->scale(target.resource, {connection->namespace_, target.name}, options.replicas);
+    const kube::Key key{connection->namespace_, target.name};
+    // The scale subresource cannot take the number away again.
+    const auto done = options.replicas < 0 ? connection->client->mergePatch(
+                                                 target.resource, key, kube::Json{{"spec", {{"replicas", nullptr}}}}, kFieldManager, "")
+                                           : connection->client->patchScale(target.resource, key, options.replicas, "", kFieldManager);
     if (!done) return fail(context, done.error());
     context.out << nameOf(target.resource, target.name) << " scaled\n";
   }

@@ -174,22 +174,10 @@ void hideCallHomeKey() {
 }
 
 bool isPrivate(std::string_view name) {
-  static constexpr std::array<std::string_view, 16> kPrivate = {contract::kEnvGateways,
-                                                                contract::kEnvReadyFd,
-                                                                contract::kEnvParentPid,
-                                                                contract::kEnvDescriptors,
-                                                                contract::kEnvListen,
-                                                                contract::kEnvNativeHost,
-                                                                contract::kEnvHandlerPort,
-                                                                contract::kEnvReadyPath,
-                                                                contract::kEnvProtocol,
-                                                                contract::kEnvWatch,
-                                                                kEnvListenFd,
-                                                                kEnvStatusFd,
-                                                                kEnvRestarts,
-                                                                kEnvBegun,
-                                                                contract::kEnvPodIps,
-                                                                contract::kEnvCallHomeKey};
+  static constexpr auto kPrivate = std::to_array<std::string_view>(
+      {contract::kEnvGateways, contract::kEnvReadyFd, contract::kEnvParentPid, contract::kEnvDescriptors, contract::kEnvListen,
+       contract::kEnvNativeHost, contract::kEnvHandlerPort, contract::kEnvReadyPath, contract::kEnvProtocol, contract::kEnvWatch,
+       kEnvListenFd, kEnvStatusFd, kEnvRestarts, kEnvBegun, contract::kEnvPodIps, contract::kEnvCallHomeKey});
   return std::ranges::find(kPrivate, name) != kPrivate.end() ||
          std::ranges::any_of(settingsTable().rows, [name](const api::Setting& row) { return api::variableOf(row) == name; });
 }

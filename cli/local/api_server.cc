@@ -223,14 +223,17 @@ void ApiServer::Impl::answerLog(Session& session, net::Exchange& exchange, const
   } else if (path.resource != kube::resources::functions) {
     return respondError(exchange, Error{ErrorCode::notFound, path.resource.plural + " have no log"});
   }
-  const auto tail = value(request.query, "tailLines");
-  int lines = 0;
-  if (!tail.empty()) {
-    if (std::from_chars(tail.data(), tail.data() + tail.size(), lines).ec != std::errc{} || lines < 0) {
-      return respondError(exchange, Error{ErrorCode::badRequest, "tailLines: must be a whole number from 0"});
+  std::optional<int> seconds;
+  for (const auto& [name, field] : {std::pair("tailLines", &query.tailLines), std::pair("sinceSeconds", &seconds)}) {
+    const auto text = value(request.query, name);
+    int number = 0;
+    if (text.empty()) continue;
+    if (std::from_chars(text.data(), text.data() + text.size(), number).ec != std::errc{} || number < 0) {
+      return respondError(exchange, Error{ErrorCode::badRequest, std::string(name) + ": must be a whole number from 0"});
     }
-    query.tailLines = lines;
+    *field = number;
   }
+  if (seconds) query.since = std::chrono::system_clock::now() - std::chrono::seconds(*seconds);
   query.follow = isTrue(request.query, "follow");
   query.timestamps = isTrue(request.query, "timestamps");
   query.prefix = isTrue(request.query, "prefix");

@@ -12,6 +12,7 @@
 #include "api/types.h"
 #include "cli/local/local_instance.h"
 #include "cli/local/local_log.h"
+#include "cli/shim_files.h"
 #include "cli/state_dir.h"
 #include "gateway/access_log.h"
 #include "net/descriptor_limit.h"
@@ -23,14 +24,6 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr const char* kAnnotationExample = "pilotlight.dev/example";
-
-/// A program of ours: named, or beside this one. The error says where it was looked for.
-std::expected<std::string, std::string> findProgram(const std::string& named, const char* name) {
-  std::error_code error;
-  const fs::path path = named.empty() ? fs::read_symlink("/proc/self/exe", error).parent_path() / name : fs::absolute(named);
-  if (::access(path.c_str(), X_OK) == 0) return path.string();
-  return std::unexpected(fmt::format("{} is not at {}: name it with --shim or PILOTLIGHT_SHIM", name, path.string()));
-}
 
 /// Blocks the signals in this thread and those it starts, until destroyed.
 class Signals {
@@ -127,11 +120,10 @@ std::expected<LocalInstanceOptions, std::string> makeOptions(cli::Context& conte
   if (!secure) return std::unexpected(fmt::format("--listen-tls {}: {}", options.tlsListen, secure.error()));
   result.tlsListen = *secure;
   if (!options.tlsCertificate.empty()) result.certificate = tls::CertificateFiles{"local", options.tlsCertificate, options.tlsKey};
-  auto shim = findProgram(options.shim.empty() ? context.environment("PILOTLIGHT_SHIM") : options.shim, "pilotlight-shim");
+  auto shim = cli::findShim(context, options.shim);
   if (!shim) return std::unexpected(shim.error());
-  result.shimPath = *shim;
-  const auto host = fs::path(*shim).parent_path() / "pilotlight-native-host";
-  if (::access(host.c_str(), X_OK) == 0) result.nativeHostPath = host.string();
+  result.shimPath = shim->shim;
+  result.nativeHostPath = shim->nativeHost;
   result.accessLog = accessLog(options.accessLog);
   result.logLevel = options.logLevel;
   auto config = readConfigFile(options.config);

@@ -65,6 +65,7 @@ std::string LogStream::format(const std::vector<LogStore::Line>& lines) {
   std::string text;
   for (const auto& line : lines) {
     if (!query_.pod.empty() && line.pod != query_.pod) continue;
+    if (query_.since && line.time < *query_.since) continue;
     if (query_.prefix) text += "[" + line.pod + "] ";
     if (query_.timestamps) text += api::formatTime(line.time) + " ";
     text += line.text + "\n";

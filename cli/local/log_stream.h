@@ -12,8 +12,9 @@ namespace pilotlight::local {
 
 struct LogQuery {
   kube::Key function;
-  std::string pod;               ///< only this one's lines; empty: all
-  std::optional<int> tailLines;  ///< empty: everything that is kept
+  std::string pod;                                             ///< only this one's lines; empty: all
+  std::optional<int> tailLines;                                ///< empty: everything that is kept
+  std::optional<std::chrono::system_clock::time_point> since;  ///< no older lines
   bool follow = false;
   bool timestamps = false;  ///< RFC 3339 before each line
   bool prefix = false;      ///< [pod] before each line

@@ -113,6 +113,9 @@ struct Table<FunctionStatus> {
       row<&FunctionStatus::readyReplicas>("readyReplicas", "Replicas that accept requests.", kCounterBounds),
       row<&FunctionStatus::selector>("selector", "The label selector of the replicas, for `kubectl scale` and autoscalers."),
       row<&FunctionStatus::initialScaleReached>("initialScaleReached", "Whether `scale.initial` replicas have once been up."),
+      row<&FunctionStatus::shim>("shim",
+                                 "Where replicas have the shim from: image (the annotation pilotlight.dev/shim-in-image), or copied by an "
+                                 "init container, which costs time at each start."),
   };
 };
 

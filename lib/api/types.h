@@ -232,6 +232,7 @@ struct FunctionStatus {
   int readyReplicas = 0;
   std::string selector;              ///< label selector as a string, for the scale subresource
   bool initialScaleReached = false;  ///< scale.initial replicas have once been up for this Function
+  std::string shim;                  ///< "image" or "copied"; empty in local mode
 };
 
 struct Function {

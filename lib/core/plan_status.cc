@@ -204,6 +204,7 @@ api::FunctionStatus statusOf(const Observed& observed, const Serving& at, const 
       static_cast<int>(std::ranges::count_if(observed.pods, [](const PodState& pod) { return pod.ready && !pod.deleting; }));
   status.selector = std::string(api::kLabelFunction) + "=" + function.metadata.name;
   status.initialScaleReached = initialScaleReached(observed);
+  status.shim = !options.copyShim ? "" : shimInImage(function.spec.pod, options) ? "image" : "copied";
 
   const api::Condition progress = progressing(observed, at);
   const api::Condition routed = routeReady(observed, at);

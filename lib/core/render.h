@@ -57,6 +57,8 @@ struct RenderOptions {
   bool disruptionBudgets = true;
 };
 
+/// No init container copies it then.
+bool shimInImage(const api::PodOptions& pod, const RenderOptions& options);
 /// "orders-00007"
 std::string versionName(const std::string& function, std::int64_t number);
 /// Of everything in the version but its number, function and hash. 16 hex digits.

@@ -25,11 +25,6 @@ const char* runtimeName(api::Runtime runtime) {
   return "";
 }
 
-bool shimInImage(const api::FunctionVersionSpec& spec, const RenderOptions& options) {
-  const auto it = spec.pod.annotations.find(kAnnotationShimInImage);
-  return !options.copyShim || (it != spec.pod.annotations.end() && it->second == "true");
-}
-
 // Names are unique in a container's env (it is a list merged by name): a later value replaces an earlier one.
 class Environment {
  public:
@@ -143,7 +138,7 @@ Volumes renderVolumes(const api::FunctionVersionSpec& spec, const RenderOptions&
   if (spec.resources.ephemeral) {
     all.add(kScratchVolume, "/tmp", {{"emptyDir", {{"sizeLimit", api::formatBytes(*spec.resources.ephemeral)}}}}, false);
   }
-  if (!shimInImage(spec, options)) {
+  if (!shimInImage(spec.pod, options)) {
     all.add(kShimVolume, kShimDirectory, {{"emptyDir", Json::object()}}, true);
   }
   return all;
@@ -249,6 +244,11 @@ void renderPlacement(const api::PodOptions& options, Json& pod) {
 
 }  // namespace
 
+bool shimInImage(const api::PodOptions& pod, const RenderOptions& options) {
+  const auto it = pod.annotations.find(kAnnotationShimInImage);
+  return !options.copyShim || (it != pod.annotations.end() && it->second == "true");
+}
+
 Json renderPodSpec(const api::Function& function, const api::FunctionVersion& version, const RenderOptions& options,
                    const std::string& callHomeKey) {
   const auto& spec = version.spec;
@@ -266,7 +266,7 @@ Json renderPodSpec(const api::Function& function, const api::FunctionVersion& ve
   if (!volumes.volumes.empty()) {
     pod["volumes"] = std::move(volumes.volumes);
   }
-  if (!shimInImage(spec, options)) {
+  if (!shimInImage(spec.pod, options)) {
     pod["initContainers"] = Json::array({renderShimCopy(options)});
   }
   renderPlacement(spec.pod, pod);

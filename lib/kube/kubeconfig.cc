@@ -195,10 +195,10 @@ std::vector<fs::path> kubeconfigFiles(const Environment& environment) {
   return files;
 }
 
-std::expected<ClusterConfig, std::string> findClusterConfig(const Environment& environment) {
-  if (const auto files = kubeconfigFiles(environment); !files.empty()) return loadKubeconfig(files);
-  if (!environment("KUBERNETES_SERVICE_HOST").empty()) return inClusterConfig(environment);
-  return loadKubeconfig({fs::path(environment("HOME")) / ".kube" / "config"});
+std::expected<ClusterConfig, std::string> findClusterConfig(const Environment& environment, const std::string& context) {
+  if (const auto files = kubeconfigFiles(environment); !files.empty()) return loadKubeconfig(files, context);
+  if (context.empty() && !environment("KUBERNETES_SERVICE_HOST").empty()) return inClusterConfig(environment);
+  return loadKubeconfig({fs::path(environment("HOME")) / ".kube" / "config"}, context);
 }
 
 }  // namespace pilotlight::kube

@@ -26,7 +26,7 @@ std::expected<ClusterConfig, std::string> loadKubeconfig(const std::vector<std::
 /// $KUBECONFIG split at its colons; empty when it is unset.
 std::vector<std::filesystem::path> kubeconfigFiles(const Environment& environment);
 
-/// What kubectl and a controller use: $KUBECONFIG, else the pod's own, else ~/.kube/config.
-std::expected<ClusterConfig, std::string> findClusterConfig(const Environment& environment);
+/// What kubectl and a controller use: $KUBECONFIG, else (without a `context`) the pod's own, else ~/.kube/config.
+std::expected<ClusterConfig, std::string> findClusterConfig(const Environment& environment, const std::string& context = "");
 
 }  // namespace pilotlight::kube

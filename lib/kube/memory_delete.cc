@@ -42,7 +42,7 @@ Result<void> MemoryCluster::State::remove(const Attempt& attempt, const DeleteOp
 
 Result<void> MemoryCluster::State::removeOne(Table& table, const Attempt& attempt, const DeleteOptions& options) {
   const Stored* stored = find(table, attempt.key);
-  if (stored == nullptr) return attempt.fail(ErrorCode::notFound, "there is no such object");
+  if (stored == nullptr) return missing(attempt);
   const Object live = stored->version->live();
   if (auto problem = preconditionProblem(live, options)) return attempt.fail(ErrorCode::conflict, *problem);
 

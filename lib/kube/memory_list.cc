@@ -36,7 +36,7 @@ Result<Object> MemoryCluster::State::get(const Resource& resource, const Key& ke
   std::lock_guard lock(mutex_);
   if (stopped_) return std::unexpected(stoppedError(attempt));
   const Stored* stored = find(from, key);
-  if (stored == nullptr) return attempt.fail(ErrorCode::notFound, "there is no such object");
+  if (stored == nullptr) return missing(attempt);
   return stored->version->live();
 }
 

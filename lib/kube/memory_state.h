@@ -26,6 +26,13 @@
 
 namespace pilotlight::kube {
 
+/// In an API server's words: functions.pilotlight.dev "hello" not found.
+inline std::unexpected<Error> missing(const Attempt& attempt) {
+  const auto& resource = attempt.resource;
+  return attempt.fail(ErrorCode::notFound,
+                      resource.plural + (resource.group.empty() ? "" : "." + resource.group) + " \"" + attempt.key.name + "\" not found");
+}
+
 /// One stored object.
 struct Stored {
   std::shared_ptr<Version> version;

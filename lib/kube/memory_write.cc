@@ -54,7 +54,7 @@ Result<MemoryCluster::State::Draft> MemoryCluster::State::open(const Attempt& at
   if (stopped()) return std::unexpected(stoppedError(attempt));
   Table& from = table(attempt.resource);
   const Stored* stored = find(from, attempt.key);
-  if (stored == nullptr) return attempt.fail(ErrorCode::notFound, "there is no such object");
+  if (stored == nullptr) return missing(attempt);
   return Draft{from, attempt, stored->version->live(), stored->owners, Json(), stored->owners};
 }
 

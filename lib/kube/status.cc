@@ -4,6 +4,8 @@
 #include <array>
 #include <nlohmann/json.hpp>
 
+#include "kube/errors.h"
+
 namespace pilotlight::kube {
 
 namespace {
@@ -40,6 +42,17 @@ constexpr std::size_t kShownBody = 300;
 
 int httpStatus(ErrorCode code) {
   return rowOf(code).http;
+}
+
+std::string_view reasonOf(ErrorCode code) {
+  return rowOf(code).reason;
+}
+
+std::string serverMessage(const Error& error) {
+  // From the back: a server that is one of ours says the same before its words.
+  const std::string label = ": " + std::string(toString(error.code)) + ": ";
+  const auto at = error.message.rfind(label);
+  return at == std::string::npos ? error.message : error.message.substr(at + label.size());
 }
 
 nlohmann::json toStatus(const Error& error) {

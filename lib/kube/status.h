@@ -10,6 +10,10 @@ namespace pilotlight::kube {
 
 /// 404 for notFound, 409 for conflict and alreadyExists, …
 int httpStatus(ErrorCode code);
+/// "NotFound" for notFound, …
+std::string_view reasonOf(ErrorCode code);
+/// The server's own words: the message without what was attempted (errors.h).
+std::string serverMessage(const Error& error);
 /// {"kind":"Status","status":"Failure","reason":"NotFound","code":404,"message":…}
 nlohmann::json toStatus(const Error& error);
 /// What a client makes of an answer of 400 or more, the causes and retryAfterSeconds of its details included; a body

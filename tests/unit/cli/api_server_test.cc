@@ -1,6 +1,5 @@
 #include <thread>
 
-#include "cli/api_client.h"
 #include "cli/line_splitter.h"
 #include "kube/transport.h"
 #include "tests/unit/cli/api_fixture.h"
@@ -11,6 +10,8 @@ namespace {
 using kube::Json;
 
 constexpr const char* kFunctions = "/apis/pilotlight.dev/v1alpha1/namespaces/default/functions";
+constexpr const char* kWatch = "/apis/pilotlight.dev/v1alpha1/functions?watch=true";
+constexpr const char* kLog = "/apis/pilotlight.dev/v1alpha1/namespaces/default/functions/hello/log";
 constexpr std::chrono::seconds kSoon{20};
 
 class ApiServerTest : public ApiFixture {
@@ -24,6 +25,15 @@ class ApiServerTest : public ApiFixture {
     EXPECT_TRUE(response) << response.error().message;
     return response ? *response : kube::HttpResponse{};
   }
+  /// What is streamed; its status must be `status`.
+  std::unique_ptr<kube::BodyStream> open(const std::string& target, int status = 200) {
+    auto response = transport_->stream({.target = target});
+    EXPECT_TRUE(response) << response.error().message;
+    if (!response) return nullptr;
+    EXPECT_EQ(response->head.status, status) << target;
+    return std::move(response->body);
+  }
+  void apply(const std::string& name) { ASSERT_TRUE(cluster_.apply(kube::resources::functions, functionObject(name), {"test"})); }
   static std::string line(kube::BodyStream& stream, LineSplitter& lines, std::vector<std::string>& ready) {
     while (ready.empty()) {
       auto part = stream.next(kSoon);
@@ -62,22 +72,6 @@ TEST_F(ApiServerTest, AnswersPlainPages) {
   EXPECT_EQ(send({.target = "/openapi/v2"}).status, 404);
 }
 
-TEST_F(ApiServerTest, CarriesAnObjectsLife) {
-  ApiClient api(*transport_);
-  const auto& functions = kube::resources::functions;
-  const kube::Key key{"default", "hello"};
-  EXPECT_EQ(*api.apply(functions, functionObject("hello"), false), Applied::created);
-  EXPECT_EQ(*api.apply(functions, functionObject("hello"), false), Applied::unchanged);
-  auto changed = functionObject("hello");
-  changed["spec"]["timeout"] = "5s";
-  EXPECT_EQ(*api.apply(functions, changed, false), Applied::configured);
-  EXPECT_TRUE(api.scale(functions, key, 2));
-  EXPECT_EQ(api.get(functions, key)->intAt("/spec/replicas"), 2);
-  EXPECT_EQ(api.list(functions, "")->items.size(), 1U);
-  EXPECT_TRUE(api.remove(functions, key));
-  EXPECT_EQ(api.get(functions, key).error().code, kube::ErrorCode::notFound);
-}
-
 TEST_F(ApiServerTest, TakesApplyAsYaml) {
   const std::string yaml = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\ndata: {a: \"1\"}\n";
   const auto response = send({.method = "PATCH",
@@ -95,68 +89,62 @@ TEST_F(ApiServerTest, ABodyAboveTheBoundIs413) {
 }
 
 TEST_F(ApiServerTest, WatchesStreamEveryChange) {
-  ApiClient api(*transport_);
-  const auto list = api.list(kube::resources::functions, "default");
-  auto stream = api.watch(kube::resources::functions, {"default", ""}, list->resourceVersion);
-  ASSERT_TRUE(stream) << stream.error().message;
+  const auto list = cluster_.list(kube::resources::functions, {});
+  const auto stream = open(std::string(kFunctions) + "?watch=true&resourceVersion=" + list->resourceVersion);
+  ASSERT_TRUE(stream);
   LineSplitter lines;
   std::vector<std::string> ready;
-  ASSERT_TRUE(api.apply(kube::resources::functions, functionObject("a"), false));
-  EXPECT_EQ(Json::parse(line(**stream, lines, ready))["type"], "ADDED");
-  ASSERT_TRUE(api.scale(kube::resources::functions, {"default", "a"}, 1));
-  EXPECT_EQ(Json::parse(line(**stream, lines, ready))["object"]["spec"]["replicas"], 1);
-  ASSERT_TRUE(api.remove(kube::resources::functions, {"default", "a"}));
-  EXPECT_EQ(Json::parse(line(**stream, lines, ready))["type"], "DELETED");
+  apply("a");
+  EXPECT_EQ(Json::parse(line(*stream, lines, ready))["type"], "ADDED");
+  ASSERT_TRUE(cluster_.patchScale(kube::resources::functions, {"default", "a"}, 1, "", "test"));
+  EXPECT_EQ(Json::parse(line(*stream, lines, ready))["object"]["spec"]["replicas"], 1);
+  ASSERT_TRUE(cluster_.remove(kube::resources::functions, {"default", "a"}, {}));
+  EXPECT_EQ(Json::parse(line(*stream, lines, ready))["type"], "DELETED");
 }
 
 TEST_F(ApiServerTest, ACancelledStreamEndsAtOnceAndTheirNumberIsBounded) {
-  ApiClient api(*transport_);
-  std::vector<std::unique_ptr<kube::BodyStream>> open;
+  std::vector<std::unique_ptr<kube::BodyStream>> streams;
   for (int i = 0; i < 4; ++i) {
-    auto stream = api.watch(kube::resources::functions, {}, "");
-    ASSERT_TRUE(stream) << stream.error().message;
-    open.push_back(std::move(*stream));
+    streams.push_back(open(kWatch));
+    ASSERT_TRUE(streams.back());
   }
-  EXPECT_EQ(api.watch(kube::resources::functions, {}, "").error().code, kube::ErrorCode::tooManyRequests);
-  std::thread canceller([&] { open[0]->cancel(); });
-  EXPECT_EQ(open[0]->next(kSoon).error().code, kube::ErrorCode::cancelled);
+  open(kWatch, 429);
+  std::thread canceller([&] { streams[0]->cancel(); });
+  EXPECT_EQ(streams[0]->next(kSoon).error().code, kube::ErrorCode::cancelled);
   canceller.join();
 }
 
 TEST_F(ApiServerTest, LogsAreFollowed) {
-  ApiClient api(*transport_);
   const kube::Key key{"default", "hello"};
-  EXPECT_EQ(api.logs(key, {}).error().code, kube::ErrorCode::notFound);
-  ASSERT_TRUE(api.apply(kube::resources::functions, functionObject("hello"), false));
+  open(kLog, 404);
+  apply("hello");
   logs_.append(key, "hello-1", false, "one");
   logs_.append(key, "hello-1", false, "two");
-  auto stream = api.logs(key, {.tail = 1, .follow = true});
-  ASSERT_TRUE(stream) << stream.error().message;
+  const auto stream = open(std::string(kLog) + "?tailLines=1&follow=true");
+  ASSERT_TRUE(stream);
   LineSplitter lines;
   std::vector<std::string> ready;
-  EXPECT_EQ(line(**stream, lines, ready), "two");
+  EXPECT_EQ(line(*stream, lines, ready), "two");
   logs_.append(key, "hello-1", true, "three");
-  EXPECT_EQ(line(**stream, lines, ready), "three");
-  auto whole = api.logs(key, {});
+  EXPECT_EQ(line(*stream, lines, ready), "three");
+  const auto whole = open(kLog);
   ASSERT_TRUE(whole);
   ready.clear();
   LineSplitter again;
-  EXPECT_EQ(line(**whole, again, ready), "one");
+  EXPECT_EQ(line(*whole, again, ready), "one");
 }
 
 TEST_F(ApiServerTest, StopsWithStreamsOpen) {
-  ApiClient api(*transport_);
-  auto stream = api.watch(kube::resources::functions, {}, "");
+  const auto stream = open(kWatch);
   ASSERT_TRUE(stream);
   server_->stop();
-  auto end = (*stream)->next(kSoon);
+  auto end = stream->next(kSoon);
   EXPECT_TRUE(!end || (end->has_value() && (*end)->empty()));
   EXPECT_FALSE(transport_->send({.target = "/healthz"}));
 }
 
 TEST_F(ApiServerTest, TablesForKubectlHaveOurColumns) {
-  ApiClient api(*transport_);
-  ASSERT_TRUE(api.apply(kube::resources::functions, functionObject("hello"), false));
+  apply("hello");
   const auto response =
       send({.target = kFunctions, .headers = {{"Accept", "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"}}});
   const auto table = Json::parse(response.body);

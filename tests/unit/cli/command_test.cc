@@ -58,7 +58,7 @@ TEST_F(CommandTest, GetOfNothingSaysSo) {
   EXPECT_EQ(none.err, "No resources found in shop namespace.\n");
   const auto missing = run({"get", "fn", "nope"});
   EXPECT_EQ(missing.code, 1);
-  EXPECT_TRUE(missing.err.starts_with("error: ")) << missing.err;
+  EXPECT_EQ(missing.err, "Error from server (NotFound): functions.pilotlight.dev \"nope\" not found\n");
 }
 
 TEST_F(CommandTest, ApplyCreatesThenChangesNothingThenConfigures) {
@@ -94,6 +94,17 @@ TEST_F(CommandTest, AWrongFileIsRefusedAndTheOthersAreApplied) {
   EXPECT_EQ(checked.out, "function.pilotlight.dev/hello is valid\n");
 }
 
+TEST_F(CommandTest, DeleteWaitsUntilTheObjectIsGone) {
+  auto object = functionObject("hello");
+  object["metadata"]["finalizers"] = {"example.com/held"};
+  ASSERT_TRUE(cluster_.apply(kube::resources::functions, object, {"test"}));
+  const auto waited = run({"delete", "fn/hello", "--timeout", "1ms"});
+  EXPECT_EQ(waited.code, 1);
+  EXPECT_EQ(waited.out, "function.pilotlight.dev \"hello\" deleted\n");
+  EXPECT_EQ(waited.err, "error: timed out waiting for the condition on functions/hello\n");
+  EXPECT_EQ(run({"delete", "fn/hello", "--wait=false"}).code, 0);
+}
+
 TEST_F(CommandTest, ScaleWritesReplicas) {
   create("hello");
   EXPECT_EQ(run({"scale", "fn/hello", "--replicas", "3"}).out, "function.pilotlight.dev/hello scaled\n");
@@ -119,6 +130,37 @@ TEST_F(CommandTest, DescribeShowsConditionsAndEvents) {
   EXPECT_EQ(outcome.code, 0) << outcome.err;
   for (const char* text : {"HandlerMissing", "no such file", "it broke", "Name:         hello"})
     EXPECT_NE(outcome.out.find(text), std::string::npos) << text;
+}
+
+TEST_F(CommandTest, DeployAppliesAndWaits) {
+  const auto late = run({"deploy", "-f", "-", "--timeout", "1ms"}, kYaml);
+  EXPECT_EQ(late.code, kNotReadyCode);
+  EXPECT_NE(late.err.find("\"hello\" is not ready after 1ms: the operator has not taken it up yet"), std::string::npos) << late.err;
+  setStatus("hello", {{"observedGeneration", 1},
+                      {"url", "http://hello.example"},
+                      {"versions", {{"stable", 1}, {"latest", 1}}},
+                      {"conditions", {{{"type", "Ready"}, {"status", "True"}, {"reason", "Ready"}}}}});
+  const auto ready = run({"deploy", "-f", "-"}, kYaml);
+  EXPECT_EQ(ready.code, 0) << ready.err;
+  EXPECT_EQ(ready.out, "function.pilotlight.dev/hello unchanged\nfunction \"hello\" is ready: http://hello.example\n");
+}
+
+TEST(DeployProgress, IsWhatTheOperatorSaysOfThisGeneration) {
+  const auto progress = [](int observed, int stable, const std::string& ready, const std::string& reason, const std::string& step) {
+    const kube::Json conditions = {{{"type", "Ready"}, {"status", ready}, {"reason", reason}, {"message", "r"}},
+                                   {{"type", "Progressing"}, {"status", step}, {"reason", "P"}, {"message", "p"}}};
+    const kube::Json status = {
+        {"observedGeneration", observed}, {"versions", {{"stable", stable}, {"latest", 2}}}, {"conditions", conditions}};
+    return progressOf(kube::Object(kube::Json{{"status", status}}), 3);
+  };
+  using State = Progress::State;
+  EXPECT_EQ(progress(2, 2, "True", "Ready", "True").state, State::waiting);  // of the generation before
+  EXPECT_EQ(progress(3, 2, "True", "Ready", "True").state, State::ready);
+  EXPECT_EQ(progress(3, 1, "True", "Ready", "True").state, State::waiting);  // the version before serves still
+  EXPECT_EQ(progress(3, 1, "True", "Ready", "True").text, "P: p");
+  EXPECT_EQ(progress(3, 2, "False", "WaitingForGateways", "True").text, "WaitingForGateways: r");
+  EXPECT_EQ(progress(3, 2, "False", "Scaling", "False").text, "P: p");
+  EXPECT_EQ(progress(3, 2, "False", "Invalid", "True").state, State::refused);
 }
 
 TEST_F(CommandTest, LogsPrintWhatIsKept) {
@@ -152,6 +194,21 @@ TEST_F(CommandTest, WithoutAnInstanceItSaysHowToStartOne) {
   const auto none = run({"get", "fn"});
   EXPECT_EQ(none.code, 1);
   EXPECT_NE(none.err.find("pilotlight local -f"), std::string::npos) << none.err;
+}
+
+TEST_F(CommandTest, AsAPluginItIsKubectlThatSaysWhichCluster) {
+  create("hello");
+  const auto kubeconfig = state_.write("of-kubectl", writeKubeconfig({url_, token_, "some", "default"})).string();
+  std::istringstream in;
+  std::ostringstream out, err;
+  Context context{in, out, err};
+  context.environment = [&](const char* name) { return std::string(name) == "KUBECONFIG" ? kubeconfig : ""; };
+  context.plugin = true;
+  const auto local = [](Context&, const LocalOptions&) { return 7; };
+  EXPECT_EQ(cli::run(context, {"get", "fn", "-o", "name", "--context", "some"}, local), 0) << err.str();
+  EXPECT_EQ(out.str(), "function.pilotlight.dev/hello\n");
+  EXPECT_EQ(cli::run(context, {"get", "fn", "--context", "other"}, local), 1);
+  EXPECT_NE(err.str().find("there is no context other"), std::string::npos) << err.str();
 }
 
 TEST_F(CommandTest, WrongUsageIs2) {

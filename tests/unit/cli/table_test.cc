@@ -10,6 +10,7 @@
 #include "cli/target.h"
 #include "kube/status.h"
 #include "kube/yaml.h"
+#include "tests/unit/cli/temp_dir.h"
 
 namespace pilotlight::cli {
 namespace {
@@ -137,8 +138,26 @@ TEST(Kubeconfig, IsReadAsWritten) {
   EXPECT_EQ(read->context, kLocalContext);
 }
 
+TEST(Kubeconfig, TheLocalInstanceComesFirstUnlessAContextIsNamed) {
+  const TempDir state, home;
+  const auto server = [](const ApiAddressSources& sources) {
+    const auto found = findApi(sources);
+    return found ? found->server : found.error();
+  };
+  state.write("kubeconfig", writeKubeconfig({"http://127.0.0.1:1", "t", kLocalContext}));
+  std::filesystem::create_directory(home.path() / ".kube");
+  home.write(".kube/config", writeKubeconfig({"http://127.0.0.1:2", "t", "work"}));
+  const auto other = home.write("other", writeKubeconfig({"http://127.0.0.1:3", "t", "other"})).string();
+  const auto environment = [&](const char* name) { return std::string(name) == "HOME" ? home.path().string() : ""; };
+  EXPECT_EQ(server({"", "", state.path(), environment}), "http://127.0.0.1:1");
+  EXPECT_EQ(server({"", "work", state.path(), environment}), "http://127.0.0.1:2");
+  EXPECT_EQ(server({"", "", "", environment}), "http://127.0.0.1:2");
+  EXPECT_EQ(server({other, "", state.path(), environment}), "http://127.0.0.1:3");
+  EXPECT_NE(server({other, "work", state.path(), environment}).find("there is no context work"), std::string::npos);
+}
+
 TEST(Kubeconfig, WithoutOneSaysHowToStartAnInstance) {
-  const auto none = findApi({"", "/nonexistent", [](const char*) { return std::string(); }});
+  const auto none = findApi({"", "", "/nonexistent", [](const char*) { return std::string(); }});
   ASSERT_FALSE(none);
   EXPECT_NE(none.error().find("pilotlight local -f"), std::string::npos);
 }

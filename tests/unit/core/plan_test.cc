@@ -124,6 +124,15 @@ TEST(Plan, FirstPassMakesAVersionItsDeploymentAndARouteToIt) {
   EXPECT_THAT(plan.events, Contains(Field(&PlannedEvent::reason, "VersionCreated")));
 }
 
+TEST(Plan, StatusSaysWhereTheShimIsFrom) {
+  World world;
+  EXPECT_EQ(world.plan().status.shim, "copied");
+  world.observed.function.spec.pod.annotations[kAnnotationShimInImage] = "true";
+  EXPECT_EQ(world.plan().status.shim, "image");
+  world.options.render.copyShim = false;
+  EXPECT_EQ(world.plan().status.shim, "");
+}
+
 TEST(Plan, IsQuietOnceEverythingIsAsItShallBe) {
   World world;
   world.settle();

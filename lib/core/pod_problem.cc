@@ -66,6 +66,17 @@ std::string lastOf(std::string text, std::size_t bytes) {
   return "…" + text.substr(from);
 }
 
+/// What the handler wrote: the kubelet keeps the end of the log of what failed, in which the shim's own lines come last.
+std::string handlersLines(std::string_view log) {
+  std::string text;
+  while (!log.empty()) {
+    const std::string_view line = log.substr(0, log.find('\n'));
+    log.remove_prefix(std::min(log.size(), line.size() + 1));
+    if (!line.starts_with(R"({"ts":)")) text.append(line) += '\n';
+  }
+  return text;
+}
+
 /// "exit code 3: last words"; "" when it never ended.
 std::string lastEnd(const Json& container) {
   const Json* ended = at(container, {"state", "terminated"});
@@ -75,7 +86,7 @@ std::string lastEnd(const Json& container) {
   std::string text = fmt::format("exit code {}", code != nullptr && code->is_number_integer() ? code->get<int>() : 0);
   if (const std::string reason = textAt(*ended, "reason"); !reason.empty() && reason != "Error" && reason != "Completed")
     text += ", " + reason;
-  if (const std::string said = lastOf(textAt(*ended, "message"), kProblemBytes / 2); !said.empty()) text += ": " + said;
+  if (const std::string said = lastOf(handlersLines(textAt(*ended, "message")), kProblemBytes / 2); !said.empty()) text += ": " + said;
   return text;
 }
 

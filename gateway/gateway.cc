@@ -102,7 +102,8 @@ struct Gateway::Impl {
     std::string line;
     beginLogLine(line, error.empty() ? "info" : "error",
                  error.empty() ? "new certificate taken" : "new certificate can't be used; the last good one stays");
-    for (const auto& [key, value] : {std::pair("certificate", &which.name), std::pair("file", &which.certificate), std::pair("error", &error)}) {
+    for (const auto& [key, value] :
+         {std::pair("certificate", &which.name), std::pair("file", &which.certificate), std::pair("error", &error)}) {
       if (value->empty()) continue;
       line.append(",\"").append(key).append("\":");
       appendJsonString(line, *value);

@@ -61,8 +61,8 @@ struct GatewayOptions {
   net::Address listen{"0.0.0.0", 8080};
   net::Address internalListen{"0.0.0.0", 8081};  ///< call-home, /metrics, /healthz
   TlsOptions tls{};
-  int loops = 0;                                 ///< event loops; 0: one per core
-  int pool = 10'000;                             ///< requests at once of all functions; what some reserve is not shared; 0: no limit
+  int loops = 0;      ///< event loops; 0: one per core
+  int pool = 10'000;  ///< requests at once of all functions; what some reserve is not shared; 0: no limit
   AccessLog accessLog = AccessLog::errors;
   /// JSON lines, from a writer thread. While it does not return, lines are dropped; it must return for the gateway to end.
   std::function<void(std::string_view line)> log;

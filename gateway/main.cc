@@ -145,7 +145,9 @@ int run(const program::Signals& signals, Options& options) {
   if (started) {
     ::malloc_trim(0);  // what the first lists needed
     say("info", "gateway started",
-        {{"name", options.name}, {"listen", gateway.address().toString()}, {"internal", gateway.internalAddress().toString()},
+        {{"name", options.name},
+         {"listen", gateway.address().toString()},
+         {"internal", gateway.internalAddress().toString()},
          {"tls", gateway.tlsAddress().port != 0 ? gateway.tlsAddress().toString() : ""}});
     while (signals.wait() != program::Signals::Event::end) {
     }

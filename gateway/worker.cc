@@ -159,9 +159,9 @@ net::ExchangeHandler* Worker::route(net::Exchange& exchange, bool external) {
   else
     match = snapshot_->table.match(head.host, head.path, head.method);
   if (match.path.starts_with(kOwnPrefix)) match.outcome = core::RouteMatch::Outcome::noPath;  // the shim's, behind a local prefix
-  if (match.outcome == core::RouteMatch::Outcome::found && external &&
-      snapshot_->routes[match.route].visibility == api::Visibility::cluster)
-    match.outcome = core::RouteMatch::Outcome::noHost;
+  const bool known = match.outcome == core::RouteMatch::Outcome::found || match.outcome == core::RouteMatch::Outcome::noMethod;
+  if (known && external && snapshot_->routes[match.route].visibility == api::Visibility::cluster)
+    match.outcome = core::RouteMatch::Outcome::noHost;  // not even that it is there
   if (match.outcome != core::RouteMatch::Outcome::found) {
     refuseUnrouted(exchange, match);
     return nullptr;

@@ -23,7 +23,7 @@ struct LocalInstanceOptions {
   std::vector<std::filesystem::path> files;
   net::Address listen{"127.0.0.1", 8080}, tlsListen{"127.0.0.1", 8443};
   std::optional<tls::CertificateFiles> certificate;  ///< for tlsListen
-  std::filesystem::path stateDir;  ///< exists, and is locked by the caller
+  std::filesystem::path stateDir;                    ///< exists, and is locked by the caller
   std::string shimPath, nativeHostPath;
   gateway::AccessLog accessLog = gateway::AccessLog::errors;
   std::string logLevel = "info";

@@ -98,12 +98,17 @@ api::FunctionVersion renderVersion(const api::Function& function, std::int64_t n
   return version;
 }
 
+/// What its ExternalName Service is resolved by.
+std::string inClusterHost(const api::Metadata& function) {
+  return function.name + "." + function.namespace_;
+}
+
 std::vector<std::string> hostsOf(const api::Function& function, const RenderOptions& options) {
   std::vector<std::string> hosts;
   for (const auto& host : function.spec.http.hosts) {
     hosts.push_back(lowerCase(host));
   }
-  const std::string base = function.metadata.name + "." + function.metadata.namespace_;
+  const std::string base = inClusterHost(function.metadata);
   if (hosts.empty()) {
     hosts.push_back(base + "." + lowerCase(options.domain));
   }
@@ -134,7 +139,8 @@ std::string urlOf(const api::Function& function, const RenderOptions& options) {
   if (!path.empty() && !base.empty()) {
     return base + path;
   }
-  return "http://" + hostsOf(function, options).front();
+  // One that only pods of the cluster reach has the name that they resolve, whatever hosts it answers to.
+  return "http://" + (open ? hostsOf(function, options).front() : inClusterHost(function.metadata));
 }
 
 api::RouteBackend backendOf(const api::FunctionVersion& version, int weight) {

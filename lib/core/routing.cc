@@ -213,7 +213,7 @@ struct Walk {
 template <class Endpoints>
 bool choose(const Endpoints& endpoints, std::size_t values, Walk& walk) {
   for (const auto& endpoint : endpoints) {
-    walk.pathSeen = true;
+    if (!std::exchange(walk.pathSeen, true)) walk.match.route = endpoint.route;
     if (endpoint.methods && std::ranges::find(*endpoint.methods, walk.method) == endpoint.methods->end()) continue;
     walk.match.outcome = RouteMatch::Outcome::found;
     walk.match.route = endpoint.route;

@@ -26,7 +26,7 @@ struct RouteMatch {
   enum class Outcome { found, noHost, noPath, noMethod, badPath };
   static constexpr std::size_t kMaxParameters = 16;
   Outcome outcome = Outcome::noHost;
-  std::size_t route = 0;                                 ///< index in the span that the table was built from
+  std::size_t route = 0;                                 ///< found, noMethod: index in the span that the table was built from
   std::string_view prefix;                               ///< local mode: the part of the path that named the function; not seen by it
   std::string_view path;                                 ///< what the function sees; never empty
   std::array<PathParameter, kMaxParameters> parameters;  ///< none of a function without routes of its own

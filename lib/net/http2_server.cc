@@ -22,10 +22,7 @@ Http2Limits limitsOf(const ServerOptions& options) {
 }  // namespace
 
 Server::Http2Connection::Http2Connection(Server::Impl& server, Address peer, std::size_t place)
-    : Peer(place),
-      Http2Session(server.loop, Role::server, limitsOf(server.options)),
-      server_(server),
-      peer_(std::move(peer)) {}
+    : Peer(place), Http2Session(server.loop, Role::server, limitsOf(server.options)), server_(server), peer_(std::move(peer)) {}
 
 void Server::Http2Connection::begin(Wire wire, std::string_view data) {
   watchSocket(std::move(wire), false);

@@ -36,8 +36,7 @@ void Exchange::respond(int status, std::string_view contentType, std::string_vie
 /// Accepts; pauses for a moment when descriptors run out, since the event would only repeat.
 class Server::Listener final : public Pollable {
  public:
-  Listener(Server::Impl& server, Fd fd, TlsAcceptor* tls)
-      : server_(server), fd_(std::move(fd)), tls_(tls), resume_([this] { watch(); }) {
+  Listener(Server::Impl& server, Fd fd, TlsAcceptor* tls) : server_(server), fd_(std::move(fd)), tls_(tls), resume_([this] { watch(); }) {
     const int one = 1;
     setsockopt(fd_.get(), IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);  // inherited by what is accepted
     watch();

@@ -116,17 +116,17 @@ struct ServerOptions {
   std::chrono::milliseconds lingerTimeout{std::chrono::seconds(2)};   ///< for a client to close after we have
   std::size_t discardBytes = 256 * 1024;  ///< of a body whose request is answered, read so that the connection can stay
   std::size_t maxConnections = 60000;
-  std::size_t highWater = 64 * 1024;  ///< unsent bytes after which write() returns false
-  bool http2 = true;                  ///< take connections that begin with the preface of HTTP/2
-  std::uint32_t maxStreams = 256;     ///< at once on one HTTP/2 connection
+  std::size_t highWater = 64 * 1024;                                     ///< unsent bytes after which write() returns false
+  bool http2 = true;                                                     ///< take connections that begin with the preface of HTTP/2
+  std::uint32_t maxStreams = 256;                                        ///< at once on one HTTP/2 connection
   std::chrono::milliseconds handshakeTimeout{std::chrono::seconds(10)};  ///< of TLS
-  std::size_t handshakes = 1000;  ///< of TLS at once; one more ends the oldest
+  std::size_t handshakes = 1000;                                         ///< of TLS at once; one more ends the oldest
 };
 
 class Server {
  public:
   Server(Loop& loop, Application& application, ServerOptions options = {});
-  ~Server();                 ///< cuts what is open
+  ~Server();  ///< cuts what is open
   /// Several are possible. With `tls`, which outlives the server, connections are taken with TLS only.
   void listen(Fd listener, TlsAcceptor* tls = nullptr);
   /// Takes no new connections, but serves those that clients already have; each closes after its current response, or the one

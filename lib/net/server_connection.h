@@ -40,7 +40,7 @@ struct Server::Impl {
   void accepted(Fd fd, const sockaddr* peer, TlsAcceptor* tls);
   void closed(Peer& connection);
   void replace(Peer& connection, std::unique_ptr<Peer> next);  // in its place; it is destroyed later
-  void endDrain();  // if nothing is left
+  void endDrain();                                             // if nothing is left
   /// The same connection goes on with another protocol: `received` has been read already.
   void becomeHttp1(Peer& connection, const Address& peer, Wire wire);
   void becomeHttp2(Peer& connection, const Address& peer, Wire wire, std::string_view received);

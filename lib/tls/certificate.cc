@@ -79,8 +79,7 @@ Result useChain(SSL_CTX* context, std::string_view text, Certificate& into) {
   const Bio bio = openText(text);
   const X509Ptr own(PEM_read_bio_X509(bio.get(), nullptr, noPassword, nullptr));
   if (!own) return std::unexpected("the certificate is not PEM: " + takeOpensslError());
-  if (SSL_CTX_use_certificate(context, own.get()) != 1)
-    return std::unexpected("the certificate cannot be used: " + takeOpensslError());
+  if (SSL_CTX_use_certificate(context, own.get()) != 1) return std::unexpected("the certificate cannot be used: " + takeOpensslError());
   while (X509* next = PEM_read_bio_X509(bio.get(), nullptr, noPassword, nullptr))
     if (SSL_CTX_add0_chain_cert(context, next) != 1) {
       X509_free(next);

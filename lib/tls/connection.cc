@@ -13,7 +13,8 @@ namespace pilotlight::tls {
 namespace {
 
 constexpr std::size_t kRecord = SSL3_RT_MAX_PLAIN_LENGTH;
-/// Key updates, alerts and the like cost us more than the client: so many, and one more for each KiB of data.
+/// Messages of TLS itself that a client may send after the handshake, of which each costs us more than the client: one more for each
+/// KiB of data.
 constexpr int kPatience = 32;
 
 net::TlsOutcome outcomeOf(unsigned long error) {
@@ -50,6 +51,10 @@ int chooseName(SSL* ssl, int*, void*) {
   SSL_CTX* const context = static_cast<const Connection*>(SSL_get_app_data(ssl))->certificates().find(host);
   if (!context) return SSL_TLSEXT_ERR_NOACK;
   return SSL_set_SSL_CTX(ssl, context) ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;
+}
+
+void countMessage(int sent, int, int type, const void*, std::size_t, SSL* ssl, void*) {
+  if (sent == 0 && type == SSL3_RT_HANDSHAKE) static_cast<Connection*>(SSL_get_app_data(ssl))->countMessage();
 }
 
 constexpr unsigned char kProtocols[] = "\x02h2\x08http/1.1";  // the one that we would rather have comes first
@@ -111,12 +116,12 @@ void prepare(SSL_CTX* context, bool http2) {
   SSL_CTX_clear_mode(context, SSL_MODE_AUTO_RETRY);  // or one call could be kept busy for as long as records without data come
   SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
   SSL_CTX_set_read_ahead(context, 1);
+  SSL_CTX_set_msg_callback(context, countMessage);
   SSL_CTX_set_tlsext_servername_callback(context, chooseName);
   SSL_CTX_set_alpn_select_cb(context, chooseProtocol, http2 ? context : nullptr);
 }
 
-Connection::Connection(int fd, std::shared_ptr<const CertificateSet> certificates)
-    : fd_(fd), certificates_(std::move(certificates)), patience_(kPatience) {}
+Connection::Connection(int fd, std::shared_ptr<const CertificateSet> certificates) : fd_(fd), certificates_(std::move(certificates)) {}
 
 std::unique_ptr<Connection> Connection::accept(int fd, std::shared_ptr<const CertificateSet> certificates) {
   std::unique_ptr<Connection> connection(new Connection(fd, std::move(certificates)));
@@ -143,6 +148,7 @@ net::Tls::Step Connection::handshake() {
     blocked_ = false;
     const int done = SSL_do_handshake(ssl_);
     if (done == 1) {
+      patience_ = kPatience;
       outcome_ = SSL_session_reused(ssl_) ? net::TlsOutcome::resumed : net::TlsOutcome::full;
       return Step::done;
     }

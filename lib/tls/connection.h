@@ -32,6 +32,7 @@ class Connection final : public net::Tls {
   bool goodbye() override;
 
   const CertificateSet& certificates() const { return *certificates_; }
+  void countMessage() { --patience_; }  ///< of TLS itself, received
 
  private:
   friend struct SocketBio;
@@ -46,7 +47,7 @@ class Connection final : public net::Tls {
   bool short_ = false;    // the last recv() has emptied the socket
   bool broken_ = false, saidGoodbye_ = false;
   std::size_t begun_ = 0;  // bytes of a record that the socket had no room for
-  int patience_;  // records without data that are taken yet
+  int patience_ = 0;       // messages and records without data that are taken yet
 };
 
 }  // namespace pilotlight::tls

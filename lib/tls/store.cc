@@ -19,7 +19,8 @@ std::string readFile(const std::string& path, std::string& error) {
   std::ifstream file(path, std::ios::binary);
   std::string text(kLargest + 1, '\0');
   file.read(text.data(), static_cast<std::streamsize>(text.size()));
-  if (!file.eof()) error = path + (file.is_open() && file.good() ? " is too large" : " can't be read: " + std::string(std::strerror(errno)));
+  if (!file.eof() && error.empty())
+    error = path + (file.is_open() && file.good() ? " is too large" : " can't be read: " + std::string(std::strerror(errno)));
   text.resize(static_cast<std::size_t>(file.gcount()));
   return text;
 }
@@ -45,21 +46,24 @@ Store::Content Store::read(const CertificateFiles& files) {
   content.digest.assign(EVP_MAX_MD_SIZE, '\0');
   EVP_MD_CTX* const sum = EVP_MD_CTX_new();
   EVP_DigestInit_ex(sum, EVP_sha256(), nullptr);
-  for (const std::string* part : {&content.error, &content.certificate, &content.key}) EVP_DigestUpdate(sum, part->c_str(), part->size() + 1);
+  for (const std::string* part : {&content.error, &content.certificate, &content.key})
+    EVP_DigestUpdate(sum, part->c_str(), part->size() + 1);
   EVP_DigestFinal_ex(sum, reinterpret_cast<unsigned char*>(content.digest.data()), nullptr);
   EVP_MD_CTX_free(sum);
   return content;
 }
 
 Store::Store(StoreOptions options) : options_(std::move(options)) {
-  for (const CertificateFiles& files : options_.certificates) slots_.push_back({.files = files, .taken{}, .refused{}, .seen{}, .certificate{}});
+  for (const CertificateFiles& files : options_.certificates)
+    slots_.push_back({.files = files, .taken{}, .refused{}, .seen{}, .certificate{}});
 }
 
 std::expected<void, std::string> Store::start() {
   renewTicketKeys();
   for (Slot& slot : slots_)
     if (auto taken = take(slot, read(slot.files)); !taken)
-      return std::unexpected("certificate '" + slot.files.name + "' (" + slot.files.certificate + ", " + slot.files.key + "): " + taken.error());
+      return std::unexpected("certificate '" + slot.files.name + "' (" + slot.files.certificate + ", " + slot.files.key +
+                             "): " + taken.error());
   publish();
   thread_ = std::thread([this] { run(); });
   return {};

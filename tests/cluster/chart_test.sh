@@ -43,7 +43,8 @@ settings: {gateway: {maxConnections: 10000000, headTimeout: 5s, http2: false}}
 operator: {podAnnotations: {a: b}, podLabels: {c: d}, nodeSelector: {e: f}, tolerations: [{operator: Exists}], priorityClassName: system-cluster-critical}
 gateway:
   autoscaling: {enabled: true}
-  service: {type: LoadBalancer, loadBalancerClass: example.com/lb, externalTrafficPolicy: Local, annotations: {a: b}, nodePort: 30080}
+  service: {type: LoadBalancer, loadBalancerClass: example.com/lb, externalTrafficPolicy: Local, annotations: {a: b}, nodePort: 30080, tlsPort: 8443, tlsNodePort: 30443}
+  tls: {secrets: [shop-tls, default.tls], redirect: true}
   affinity: {podAntiAffinity: {}}
 networkPolicy: {monitoringNamespaces: {matchLabels: {kubernetes.io/metadata.name: monitoring}}}
 sourceWatch: {namespaces: [shop]}
@@ -117,7 +118,32 @@ accepted_as_written() {
   check "no number loses its form" not grep -E '[0-9]e\+[0-9]' <(rendered --values "$work/all.yaml")
 }
 
+one_line() { tr -s ' \n' ' '; }
+served_with_tls() {
+  check "nothing of TLS without a Secret" not grep -qiE 'tls|8443' <(rendered --show-only templates/gateway.yaml --show-only templates/services.yaml --show-only templates/networkpolicy.yaml)
+  rendered --set 'gateway.tls.secrets={shop-tls,other}' >"$work/tls.yaml"
+  check "the first Secret is the default" says '--tls-certificate=/etc/pilotlight-tls/shop-tls - --tls-certificate=/etc/pilotlight-tls/other' one_line <"$work/tls.yaml"
+  check "they are mounted" grep -q 'secret: {secretName: shop-tls,' "$work/tls.yaml"
+  check "the Service has a port for it" says 'name: https port: 443 targetPort: https' one_line <"$work/tls.yaml"
+  check "the network lets it in" grep -q 'port: 8080}, {port: 8443}' "$work/tls.yaml"
+  check "http is served beside it" not grep -q redirect-to-tls "$work/tls.yaml"
+  check "or redirected" grep -q -- '--redirect-to-tls=443' <(rendered --set 'gateway.tls.secrets={a},gateway.tls.redirect=true')
+}
+
+# What visibility: cluster rests on: functions' own Services lead to the internal listener, and nothing else from outside does.
+cluster_only() {
+  check "functions' Services lead to the internal Service" grep -q -- '--gateway-service=pilotlight-gateway-internal.pilotlight-system.svc' <(rendered)
+  check "which leads to the internal listener" says 'name: http, port: 80, targetPort: internal' rendered --show-only templates/services.yaml
+  check "and has no address outside" says 'name: pilotlight-gateway-internal .* type: ClusterIP' one_line < <(rendered --values "$work/all.yaml" --show-only templates/services.yaml)
+  check "the public Service, Ingress and HTTPRoute do not" refused 'nothing' \
+    bash -c 'grep -qE "targetPort: internal|gateway-internal" || { echo nothing; exit 1; }' \
+    < <(rendered --values "$work/all.yaml" --show-only templates/ingress.yaml --show-only templates/httproute.yaml)
+}
+
 wrong_values() {
+  check "a redirect to TLS that is not there" wrong "/gateway/tls/secrets" gateway.tls.redirect=true
+  check "a Secret twice" wrong "/gateway/tls/secrets" 'gateway.tls.secrets={a,a}'
+  check "a name that no Secret has" wrong "/gateway/tls/secrets/0" 'gateway.tls.secrets={A_b}'
   check "no replicas" wrong "/gateway/replicas" gateway.replicas=0
   check "a misspelt name" wrong "'acesslog' not allowed" gateway.acesslog=all
   check "an unknown log level" wrong "/operator/logLevel" operator.logLevel=loud
@@ -453,6 +479,8 @@ objects() {
 all_options >"$work/all.yaml"
 objects >"$work/objects.log"
 accepted_as_written
+served_with_tls
+cluster_only
 wrong_values
 check "helm install" install --set admissionPolicy.enabled=false
 without_the_policy

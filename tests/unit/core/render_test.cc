@@ -136,6 +136,9 @@ TEST(RenderRoute, LocalPathLeavesOutTheDefaultNamespaceOnly) {
   hidden.spec.http.visibility = api::Visibility::cluster;
   EXPECT_EQ(urlOf(hidden, localOptions()), "http://127.0.0.1:8081/orders");
   EXPECT_EQ(urlOf(f, clusterOptions()), "http://orders.default.example.com");
+  EXPECT_EQ(urlOf(hidden, clusterOptions()), "http://orders.default");
+  hidden.spec.http.hosts = {"api.example.com"};
+  EXPECT_EQ(urlOf(hidden, clusterOptions()), "http://orders.default") << "that host leads to the public listener";
 }
 
 TEST(RenderRoute, CarriesWhatGatewaysNeedAndIsValid) {

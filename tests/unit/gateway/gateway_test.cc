@@ -123,6 +123,16 @@ TEST_F(GatewayTest, HidesClusterFunctionsFromThePublicListener) {
   EXPECT_EQ(call(gateway_->internalAddress(), "/f").status, 200);
 }
 
+TEST_F(GatewayTest, DoesNotTellThatAClusterFunctionHasAPath) {
+  auto hidden = route();
+  hidden.spec.visibility = api::Visibility::cluster;
+  hidden.spec.routes = {{"/orders", {"GET"}}};
+  apply(hidden);
+  start();
+  EXPECT_EQ(call(gateway_->address(), "/f/orders", "DELETE").status, 404);
+  EXPECT_EQ(call(gateway_->internalAddress(), "/f/orders", "DELETE").status, 405);
+}
+
 TEST_F(GatewayTest, NeverForwardsItsOwnOrTheShimsEndpoints) {
   auto all = route();
   all.spec.hosts = {"localhost"};

@@ -6,6 +6,7 @@
 
 #include "callhome/signature.h"
 #include "core/plan_status.h"
+#include "operator/apply_result.h"
 
 namespace pilotlight::op {
 
@@ -13,25 +14,11 @@ namespace resources = kube::resources;
 
 namespace {
 
-kube::Result<void> ignoreValue(const kube::Result<kube::Object>& result) {
-  if (!result) {
-    return std::unexpected(result.error());
-  }
-  return {};
-}
-
 // A '/' in a JSON pointer is written ~1.
 std::string envSourcesOf(const kube::Object& deployment) {
   std::string key = core::kAnnotationEnvSources;
   key.replace(key.find('/'), 1, "~1");
   return deployment.stringAt("/spec/template/metadata/annotations/" + key);
-}
-
-kube::Result<void> ignoreNotFound(kube::Result<void> result) {
-  if (!result && result.error().code == kube::ErrorCode::notFound) {
-    return {};
-  }
-  return result;
 }
 
 }  // namespace
@@ -94,36 +81,6 @@ kube::Result<void> Applier::applyVersion(const Gathered& gathered, const core::P
   return ignoreValue(client_.create(resources::functionVersions, api::write(*plan.newVersion), api::kManagerOperator));
 }
 
-kube::Result<void> Applier::applyAccess(const Gathered& gathered) const {
-  const auto& function = gathered.observed.function;
-  const std::string& uid = gathered.function.uid();
-  auto account = ensure(resources::serviceAccounts, core::renderServiceAccount(function), gathered.serviceAccount, uid);
-  if (!account) {
-    return std::unexpected(account.error());
-  }
-  auto service = ensure(resources::services, core::renderService(function, options_.render), gathered.service, uid);
-  if (!service && service.error().code == kube::ErrorCode::alreadyExists) {
-    // The user's own Service stays; the Function is still reached by its hosts.
-    events_.record(gathered.function.key(), uid, {true, "ServiceNameTaken", service.error().message});
-    return {};
-  }
-  return ignoreValue(service);
-}
-
-// Before the Deployments: no replica runs without it.
-kube::Result<void> Applier::applyIsolation(const Gathered& gathered) const {
-  const auto& function = gathered.observed.function;
-  const std::string& uid = gathered.function.uid();
-  const auto& render = options_.render;
-  kube::Json policy = render.network ? core::renderNetworkPolicy(function, *render.network) : kube::Json();
-  if (auto done = ensureOrRemove(resources::networkPolicies, std::move(policy), gathered.networkPolicy, uid); !done) {
-    return done;
-  }
-  const bool wanted = render.disruptionBudgets && core::needsDisruptionBudget(function);
-  kube::Json budget = wanted ? core::renderDisruptionBudget(function) : kube::Json();
-  return ensureOrRemove(resources::podDisruptionBudgets, std::move(budget), gathered.disruptionBudget, uid);
-}
-
 // A new key must not replace pods that run: they keep theirs until the function is at zero or changes (ADR 13).
 std::string Applier::callHomeKey(const api::Metadata& function, const kube::Object& deployment) const {
   if (options_.render.callHomeKey.empty()) {
@@ -157,19 +114,24 @@ kube::Result<void> Applier::applyDeployments(Gathered& gathered, const core::Pla
     if (hasAll(desired, known.json())) {
       continue;
     }
-    if (!before.empty() && before != sources && known.intAt("/spec/replicas", 1) > 0) {
-      events_.record(gathered.function.key(), gathered.function.uid(),
-                     {false, "SourceChanged",
-                      "a Secret or ConfigMap with variables has changed: the replicas of version " + std::to_string(version.spec.number) +
-                          " are replaced"});
-    }
+    const bool replaces = !before.empty() && before != sources && known.intAt("/spec/replicas", 1) > 0;
     auto applied = applyOver(resources::deployments, std::move(desired), known.resourceVersion());
     if (!applied) {
       return std::unexpected(applied.error());
     }
     known = *applied;
+    if (replaces) {
+      tellSourceChanged(gathered.function, version.spec.number);
+    }
   }
   return {};
+}
+
+void Applier::tellSourceChanged(const kube::Object& function, std::int64_t version) const {
+  events_.record(
+      function.key(), function.uid(),
+      {false, "SourceChanged",
+       "a Secret or ConfigMap with variables has changed: the replicas of version " + std::to_string(version) + " are replaced"});
 }
 
 kube::Result<void> Applier::applyScale(const Gathered& gathered, const core::Plan& plan) const {
@@ -288,32 +250,6 @@ void Applier::tell(const kube::Object& function, const api::FunctionStatus& befo
     events_.record(function.key(), function.uid(), event);
     log_.info("function event", {{"function", function.key().toString()}, {"reason", event.reason}, {"detail", event.message}});
   }
-}
-
-kube::Result<kube::Object> Applier::ensure(const kube::Resource& resource, kube::Json desired, const kube::Object& cached,
-                                           const std::string& ownerUid) const {
-  if (cached) {
-    return hasAll(desired, cached.json()) ? cached : applyOver(resource, std::move(desired), cached.resourceVersion());
-  }
-  const auto& meta = desired["metadata"];
-  const kube::Key key{meta["namespace"].get<std::string>(), meta["name"].get<std::string>()};
-  auto created = client_.create(resource, desired, api::kManagerOperator);
-  if (created || created.error().code != kube::ErrorCode::alreadyExists) {
-    return created;
-  }
-  return adoptOrFail(resource, key, ownerUid, created.error());
-}
-
-kube::Result<void> Applier::ensureOrRemove(const kube::Resource& resource, kube::Json desired, const kube::Object& cached,
-                                           const std::string& ownerUid) const {
-  if (!desired.is_null()) {
-    return ignoreValue(ensure(resource, std::move(desired), cached, ownerUid));
-  }
-  if (!cached) {
-    return {};
-  }
-  const kube::DeleteOptions asSeen{.uid = cached.uid(), .resourceVersion = cached.resourceVersion()};
-  return ignoreNotFound(client_.remove(resource, cached.key(), asSeen));
 }
 
 // The cache may be behind: what is there may be what an earlier pass made.

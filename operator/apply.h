@@ -27,6 +27,7 @@ class Applier {
   kube::Result<void> applyInvalid(const kube::Object& function, const api::FunctionStatus& before, const api::FunctionStatus& after) const;
 
  private:
+  void tellSourceChanged(const kube::Object& function, std::int64_t version) const;
   void tell(const kube::Object& function, const api::FunctionStatus& before, const api::FunctionStatus& after) const;
   kube::Result<void> applyVersion(const Gathered& gathered, const core::Plan& plan) const;
   kube::Result<void> applyAccess(const Gathered& gathered) const;

@@ -4,6 +4,9 @@ namespace pilotlight::op {
 
 namespace {
 
+// What the kubelet says beside the cause, now and then: it names volumes, and no cause.
+constexpr std::string_view kSummary = "Unable to attach or mount volumes";
+
 kube::InformerOptions failedMounts(const std::string& namespace_) {
   kube::InformerOptions options;
   options.namespace_ = namespace_;
@@ -28,7 +31,12 @@ void MountFailures::eventChanged(const kube::Object& before, const kube::Object&
   }
   {
     const std::scoped_lock lock(mutex_);
-    byPod_[after.stringAt("/involvedObject/uid")] = after.stringAt("/message");
+    std::string& known = byPod_[after.stringAt("/involvedObject/uid")];
+    const std::string& message = after.stringAt("/message");
+    if (!known.empty() && message.starts_with(kSummary)) {
+      return;
+    }
+    known = message;
   }
   changed_({after.stringAt("/involvedObject/namespace"), after.stringAt("/involvedObject/name")});
 }

@@ -1,5 +1,5 @@
 // Which Secrets and ConfigMaps are there, in which revision, in the namespaces where that may be seen. Only their metadata are asked
-// for: values never enter this program.
+// for, and of these only the identity is kept: annotations may hold values (kubectl's last-applied-configuration).
 // Thread-safety: start(), stop() from one thread; the rest from any.
 #pragma once
 

@@ -14,22 +14,7 @@ namespace pilotlight::api {
 enum class Kind { string, boolean, int32, int64, duration, bytes, cpu, enumeration, optional, object, list, map };
 
 /// The grammar of a string (or of a list's items, or a map's values). See formats.h for the check, pattern and wording.
-enum class Format {
-  any,
-  text,
-  dnsLabel,
-  subdomain,
-  host,
-  envName,
-  absolutePath,
-  urlPath,
-  localPath,
-  routePath,
-  method,
-  image,
-  labelValue,
-  cidr
-};
+enum class Format { any, text, dnsLabel, subdomain, host, envName, absolutePath, urlPath, localPath, routePath, method, image, labelValue };
 
 /// x-kubernetes-list-type. A map is keyed by `Options::listKey`; set and map items are unique.
 enum class ListType { atomic, set, map };

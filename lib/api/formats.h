@@ -23,6 +23,8 @@ bool isSubdomain(std::string_view text);  ///< DNS-1123, at most 253 characters
 /// "prefix.example/name" or "name", as Kubernetes wants the keys of labels and annotations.
 bool isQualifiedName(std::string_view text);
 bool isLabelValue(std::string_view text);
+/// An address range of IPv4 or IPv6: 10.1.0.0/16, fd00::/8.
+bool isCidr(std::string_view text);
 /// '/', or segments that are literals, {parameters}, or a final {proxy+}. Uniqueness of the names is a rule of its own.
 bool isRoutePath(std::string_view text);
 bool hasDuplicateParameters(std::string_view path);

@@ -376,7 +376,8 @@ with open(f"/proc/{sys.argv[1]}/mem", "rb", 0) as memory:
 sys.exit("not found")
 P
 }
-secret() { kubectl -n shop create secret generic db --from-literal="PASSWORD=$1" --dry-run=client -o yaml | kubectl apply -f -; }
+# Without --server-side the values would be in an annotation as well.
+secret() { kubectl -n shop create secret generic db --from-literal="PASSWORD=$1" --dry-run=client -o yaml | kubectl apply --server-side -f -; }
 sources_of_run() { kubectl -n shop get deployment run-00002 -o jsonpath='{.spec.template.metadata.annotations.pilotlight\.dev/env-sources}'; }
 condition_of_run() { kubectl -n shop get function run -o jsonpath="{.status.conditions[?(@.type==\"$1\")].$2}"; }
 names_the_secret_now() { says "$(kubectl -n shop get secret db -o jsonpath='{.metadata.uid}/{.metadata.resourceVersion}')" sources_of_run; }

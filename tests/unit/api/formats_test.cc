@@ -37,10 +37,17 @@ std::vector<Case> cases() {
       {Format::method, {"GET", "M-SEARCH"}, {"", "get", "GeT", "G T", "1GET"}},
       {Format::image, {"registry.example/orders:1.4", "a@sha256:00"}, {"", "a b", "a\n"}},
       {Format::labelValue, {"", "a", "A.b_c-1"}, {"-a", "a-", "a b", "a/b"}},
-      {Format::cidr,
-       {"10.0.0.0/8", "0.0.0.0/0", "255.255.255.255/32", "fd00::/8", "::/0", "2001:db8::1/128"},
-       {"", "10.0.0.1", "10.0.0/8", "10.0.0.256/8", "10.0.0.0/33", "10.0.0.0/", "10.0.0.0/08", "fd00::/129", "db.example.com", "db/8"}},
   };
+}
+
+TEST(Formats, AddressRangesAreOfEitherFamily) {
+  for (const char* range : {"10.0.0.0/8", "0.0.0.0/0", "255.255.255.255/32", "fd00::/8", "::/0", "2001:db8::1/128"}) {
+    EXPECT_TRUE(isCidr(range)) << range;
+  }
+  for (const char* other :
+       {"", "10.0.0.1", "10.0.0/8", "10.0.0.256/8", "10.0.0.0/33", "10.0.0.0/", "10.0.0.0/08", "fd00::/129", "db.example.com", "db/8"}) {
+    EXPECT_FALSE(isCidr(other)) << other;
+  }
 }
 
 TEST(Formats, AcceptAndRefuse) {

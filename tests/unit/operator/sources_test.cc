@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 
 #include "fixture.h"
+#include "operator/mount_failures.h"
 
 namespace pilotlight::op {
 namespace {
@@ -113,9 +114,31 @@ TEST_F(Sources, WithoutTheRightAKubeletsEventNamesWhatIsMissing) {
                    {"message", R"(MountVolume.SetUp failed for volume "secret-0" : secret "db" not found)"}};
   ASSERT_TRUE(client().create(resources::events, event, "node"));
   ASSERT_TRUE(eventually([&] { return condition("hello", "Progressing")["reason"] == "SecretNotFound"; }));
-  EXPECT_EQ(condition("hello", "Ready")["reason"], "SecretNotFound");
   report({{"name", "function"}, {"state", {{"running", Json::object()}}}}, "True");
   EXPECT_TRUE(eventually([&] { return condition("hello", "Progressing")["status"] == "True"; })) << "though the Event is still there";
+}
+
+TEST_F(Sources, TheCauseOutlivesTheKubeletsSummaryAndGoesWithItsEvents) {
+  std::atomic<int> told = 0;
+  MountFailures failures(cluster_, "", [&told](const kube::Key&) { ++told; });
+  failures.start();
+  const auto event = [this](const std::string& name, const std::string& pod, const std::string& message) {
+    const Json object{{"apiVersion", "v1"},
+                      {"kind", "Event"},
+                      {"metadata", {{"name", name}, {"namespace", "default"}}},
+                      {"involvedObject", {{"kind", "Pod"}, {"namespace", "default"}, {"name", pod}, {"uid", "uid-" + pod}}},
+                      {"reason", "FailedMount"},
+                      {"message", message}};
+    ASSERT_TRUE(client().create(resources::events, object, "node"));
+  };
+  event("a", "p", "the cause");
+  event("b", "p", "Unable to attach or mount volumes: unmounted volumes=[secret-0]: context deadline exceeded");
+  event("c", "q", "Unable to attach or mount volumes: unmounted volumes=[secret-1]: context deadline exceeded");
+  ASSERT_TRUE(eventually([&] { return !failures.of("uid-q").empty() && told == 2; })) << told;
+  EXPECT_EQ(failures.of("uid-p"), "the cause");
+  ASSERT_TRUE(client().remove(resources::events, {"default", "a"}, {}));
+  EXPECT_TRUE(eventually([&] { return failures.of("uid-p").empty(); }));
+  failures.stop();
 }
 
 }  // namespace

@@ -56,7 +56,8 @@ TEST_F(Configuration, ACrashLoopShowsInTheStatus) {
   EXPECT_THAT(conditionOf(local.function("crash"), "Ready"), HasSubstr("going down")) << "its last words";
   const HttpResult result = local.get("/crash");
   EXPECT_EQ(status(result), 502) << body(result);
-  EXPECT_THAT(body(result), ::testing::AllOf(HasSubstr("\"reason\":\"CrashLoopBackOff\""), HasSubstr("exit code"), HasSubstr("going down")));
+  EXPECT_THAT(body(result),
+              ::testing::AllOf(HasSubstr("\"reason\":\"CrashLoopBackOff\""), HasSubstr("exit code"), HasSubstr("going down")));
 }
 
 }  // namespace

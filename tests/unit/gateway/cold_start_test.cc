@@ -96,11 +96,11 @@ TEST_F(ColdStartTest, ACrashLoopIsToldWithExitCodeAndLastWords) {
   ASSERT_TRUE(eventually([&] { return load().queued == 1; }));
   pod("p");
   status("p", container(waiting("CrashLoopBackOff", "back-off 10s restarting failed container"),
-                        {{"terminated", {{"exitCode", 3}, {"reason", "Error"}, {"message", "ValueError: no database\n"}}}}));
+                        {{"terminated", {{"exitCode", 3}, {"reason", "Error"}, {"message", "ValueError: no database, 数据库\n"}}}}));
   const Response response = client.get();
   EXPECT_EQ(response.status, 502);
   EXPECT_EQ(Json::parse(response.body)["message"],
-            "pod p: CrashLoopBackOff: exit code 3: ValueError: no database; back-off 10s restarting failed container");
+            "pod p: CrashLoopBackOff: exit code 3: ValueError: no database, 数据库; back-off 10s restarting failed container");
 }
 
 TEST_F(ColdStartTest, WhatAHandlerSaidLastCanBeKeptFromCallers) {

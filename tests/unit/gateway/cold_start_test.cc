@@ -149,6 +149,19 @@ TEST_F(ColdStartTest, OnePodOfTwoThatMayStillComeIsWaitedFor) {
   EXPECT_EQ(client.get(), 200);
 }
 
+TEST_F(ColdStartTest, PodsOfAVersionThatTakesNoTrafficAreNoReasonToGiveUp) {
+  auto second = route();
+  second.spec.queue.wait = milliseconds(300);
+  second.spec.backends[0].version = 2;
+  second.spec.backends[0].deployment = "f-00002";
+  deployment("f-00002");
+  apply(second);
+  start();
+  pod("p");  // of version 1
+  status("p", container(waiting("CrashLoopBackOff", "")));
+  EXPECT_EQ(call(gateway_->address(), "/f").status, 503);
+}
+
 TEST_F(ColdStartTest, WhatHealsIsWaitedFor) {
   auto impatient = route();
   impatient.spec.queue.wait = milliseconds(150);

@@ -256,10 +256,26 @@ bool FunctionEntry::needsWake() const {
   return admission_.queued() > 0 && admission_.offered() == 0;
 }
 
+const api::RouteBackend* FunctionEntry::heaviest() const {
+  const auto found = std::ranges::max_element(backends_, {}, &api::RouteBackend::weight);
+  return found == backends_.end() || found->weight <= 0 ? nullptr : &*found;
+}
+
 std::string FunctionEntry::wakeTarget() const {
   std::lock_guard lock(mutex_);
-  const auto heaviest = std::ranges::max_element(backends_, {}, &api::RouteBackend::weight);
-  return heaviest == backends_.end() || heaviest->weight <= 0 ? std::string() : heaviest->deployment;
+  const api::RouteBackend* woken = heaviest();
+  return woken ? woken->deployment : std::string();
+}
+
+PodNews::Trouble FunctionEntry::trouble() const {
+  std::int64_t version = 0;
+  {
+    std::lock_guard lock(mutex_);
+    const api::RouteBackend* woken = heaviest();
+    if (!woken || admission_.offered() > 0) return {};
+    version = woken->version;
+  }
+  return pods_.trouble(version);
 }
 
 int FunctionEntry::offered() const {

@@ -127,6 +127,8 @@ class alignas(64) FunctionEntry : public core::Share {
   std::optional<core::ColdStartTime> raisedAt() const;
 
   PodNews& pods() { return pods_; }
+  /// Why nothing comes to a request that waits while no replica is offered: what is known of pods of the version that is woken.
+  PodNews::Trouble trouble() const;
 
   struct Taken {
     Upstream* upstream = nullptr;
@@ -160,6 +162,7 @@ class alignas(64) FunctionEntry : public core::Share {
   void applyBackend(Upstream& upstream);  // requires mutex_
   void deliver(core::TimePoint now);
   void eraseIfDone(Upstream& upstream);          // requires mutex_
+  const api::RouteBackend* heaviest() const;     // requires mutex_; null: nothing can be woken
   Upstream* find(const std::string& uid) const;  // requires mutex_
 
   // What every request touches comes first: prefetch() counts on it.

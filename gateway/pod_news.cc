@@ -1,12 +1,20 @@
 #include "gateway/pod_news.h"
 
-#include <algorithm>
-
 namespace pilotlight::gateway {
 
-void PodNews::tell(const std::string& uid, const std::string& pod, core::PodProblem problem, bool runsUnready) {
+namespace {
+
+/// How much a pod tells of why nothing comes.
+template <class News>
+int rank(const News& news) {
+  return news.problem.backedOff ? 3 : news.problem ? 2 : news.runsUnready ? 1 : 0;
+}
+
+}  // namespace
+
+void PodNews::tell(const std::string& uid, const std::string& pod, std::int64_t version, core::PodProblem problem, bool runsUnready) {
   std::lock_guard lock(mutex_);
-  pods_[uid] = {pod, std::move(problem), runsUnready};
+  pods_[uid] = {pod, version, std::move(problem), runsUnready};
 }
 
 void PodNews::forget(const std::string& uid) {
@@ -14,18 +22,19 @@ void PodNews::forget(const std::string& uid) {
   pods_.erase(uid);
 }
 
-PodNews::Trouble PodNews::trouble() const {
+PodNews::Trouble PodNews::trouble(std::int64_t version) const {
   std::lock_guard lock(mutex_);
-  Trouble worst;
+  const News* worst = nullptr;
+  bool every = true;
   for (const auto& [uid, news] : pods_) {
-    if (news.problem && (worst.reason.empty() || worst.reason == kNotListening || news.problem.backedOff))
-      worst = {news.problem.reason,
-               "pod " + news.pod + ": " + news.problem.reason + (news.problem.message.empty() ? "" : ": ") + news.problem.message, false};
-    else if (news.runsUnready && worst.reason.empty())
-      worst = {kNotListening, "pod " + news.pod + " runs, but its handler does not listen", false};
+    if (news.version != version) continue;
+    every = every && news.problem.backedOff;
+    if (worst == nullptr || rank(news) > rank(*worst)) worst = &news;
   }
-  worst.hopeless = !pods_.empty() && std::ranges::all_of(pods_, [](const auto& item) { return item.second.problem.backedOff; });
-  return worst;
+  if (worst == nullptr || rank(*worst) == 0) return {};
+  if (!worst->problem) return {kNotListening, "pod " + worst->pod + " runs, but its handler does not listen", false};
+  const auto& [reason, message, backedOff] = worst->problem;
+  return {reason, "pod " + worst->pod + ": " + reason + (message.empty() ? "" : ": ") + message, every};
 }
 
 }  // namespace pilotlight::gateway

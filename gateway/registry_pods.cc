@@ -94,7 +94,7 @@ void Registry::onPod(const kube::Object& before, const kube::Object& after) {
     }
     entry = entryOf(functionOf(after));
   }
-  entry->pods().tell(after.uid(), after.name(), core::podProblem(after.json()), core::runsUnready(after.json()));
+  entry->pods().tell(after.uid(), after.name(), versionOf(after), core::podProblem(after.json()), core::runsUnready(after.json()));
   const std::string& ip = after.stringAt("/status/podIP");
   if (const auto address = entry->addressOf(after.uid()); address && !sameIp(after, *address)) {
     hooks_.log("a replica called from an address that is not its pod's; it is dropped", after.key(), address->ip + " rather than " + ip);

@@ -317,7 +317,7 @@ Session::Clock::time_point Session::holdUntil(Clock::time_point now) const {
 }
 
 void Session::giveUp(Clock::time_point now) {
-  const PodNews::Trouble trouble = entry_->offered() == 0 ? entry_->pods().trouble() : PodNews::Trouble{};
+  const PodNews::Trouble trouble = entry_->trouble();
   if (now < arrived_ + route_->queueWait && !trouble.hopeless) return setDeadline(holdUntil(now));
   if (state_ == State::held && !entry_->leave(*this, now)) return;  // a grant is on its way
   if (!trouble.reason.empty()) return failForPods(trouble);

@@ -1,6 +1,7 @@
 // How a request ends: our own answers, what is counted, and the access log's line.
 #include <algorithm>
 #include <charconv>
+#include <nlohmann/json.hpp>
 
 #include "api/shim_contract.h"
 #include "gateway/session.h"
@@ -70,9 +71,10 @@ void Session::fail(int status, std::string_view error, std::string_view limit, s
   body.assign("{\"error\":\"").append(error).append("\",\"function\":\"").append(key.namespace_).append("/").append(key.name);
   body += '"';
   body += ",\"message\":";
-  appendJsonString(body, message);
-  if (!reason.empty()) {
-    body += ",\"reason\":";
+  if (reason.empty()) {
+    appendJsonString(body, message);
+  } else {  // what a handler said, in whatever script
+    body += nlohmann::json(message).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + ",\"reason\":";
     appendJsonString(body, reason);
   }
   if (!limit.empty()) body.append(",\"limit\":\"").append(limit).append("\"");
@@ -94,6 +96,7 @@ void Session::failForPods(const PodNews::Trouble& trouble) {
 
 void Session::tellColdStart() {
   core::ColdStartEnds ends = upstream_->ends;
+  if (ends[core::ColdStartPhase::registered].value_or(Clock::time_point{}) < arrived_) return;  // it was there, and out of reach
   ends[core::ColdStartPhase::firstByte] = firstByte_;
   phases_ = std::make_unique<core::ColdStartDurations>(core::coldStartDurations(arrived_, ends));
   if (upstream_->coldStartTold.exchange(true, std::memory_order_relaxed)) return;

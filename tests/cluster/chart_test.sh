@@ -114,7 +114,7 @@ accepted_as_written() {
   check "with every option" accepted --values "$work/all.yaml"
   check "for one namespace" accepted --values "$work/all.yaml" --set watchNamespace=shop
   check "a Secret of one's own holds the key" says 'secret: {secretName: mine}' rendered --set callHome.existingSecret=mine
-  check "then the chart makes none" refused 'could not find template|kind: Secret' rendered --set callHome.existingSecret=mine --show-only templates/call-home.yaml
+  check "then the chart makes none" refused 'could not find template' rendered --set callHome.existingSecret=mine --show-only templates/call-home.yaml
   check "no number loses its form" not grep -E '[0-9]e\+[0-9]' <(rendered --values "$work/all.yaml")
 }
 

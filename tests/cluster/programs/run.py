@@ -258,13 +258,15 @@ class SeveralGateways(Cluster):
             thread.join()
         self.assertEqual(answers, [(200, "x")] * 3)
         self.assertEqual(len(kubelet.started), 1)
-        self.assertEqual(sum(gateway.metric("pilotlight_gateway_wake_patches_total") for gateway in gateways) - before, 1)
+        raised = sum(gateway.metric("pilotlight_gateway_wake_patches_total") for gateway in gateways) - before
+        self.assertLessEqual(raised, 1, "the others see that it is raised; the operator may have been first")
+        self.assertEqual(api.replicas("shared-start-00001"), 1)
         told = self.gateway.metric('pilotlight_gateway_registrations_passed_on_total{outcome="taken"}')
         self.assertGreaterEqual(told, 2)
         for gateway in others:
             self.assertEqual(gateway.metric('pilotlight_gateway_registrations_total{from="shim",outcome="taken"}'), 0)
             line = next(line for line in gateway.lines if line.get("function") == "shared-start")
-            print(f"{gateway.name}: {line['cold_start_ms']}")
+            print(f"{gateway.pod}: {line['cold_start_ms']}")
             self.assertIn("container", line["cold_start_ms"], "the shim's own times are passed on")
 
     def test_while_one_is_not_heard_nothing_is_scaled_down(self):

@@ -96,11 +96,11 @@ TEST_F(ColdStartTest, ACrashLoopIsToldWithExitCodeAndLastWords) {
   ASSERT_TRUE(eventually([&] { return load().queued == 1; }));
   pod("p");
   status("p", container(waiting("CrashLoopBackOff", "back-off 10s restarting failed container"),
-                        {{"terminated", {{"exitCode", 3}, {"reason", "Error"}, {"message", "ValueError: no database\n"}}}}));
+                        {{"terminated", {{"exitCode", 3}, {"reason", "Error"}, {"message", "ValueError: no database, 数据库\n"}}}}));
   const Response response = client.get();
   EXPECT_EQ(response.status, 502);
   EXPECT_EQ(Json::parse(response.body)["message"],
-            "pod p: CrashLoopBackOff: exit code 3: ValueError: no database; back-off 10s restarting failed container");
+            "pod p: CrashLoopBackOff: exit code 3: ValueError: no database, 数据库; back-off 10s restarting failed container");
 }
 
 TEST_F(ColdStartTest, WhatAHandlerSaidLastCanBeKeptFromCallers) {
@@ -147,6 +147,19 @@ TEST_F(ColdStartTest, OnePodOfTwoThatMayStillComeIsWaitedFor) {
   EXPECT_EQ(client.wait_for(milliseconds(200)), std::future_status::timeout);
   ASSERT_EQ(callHome("good", uid, server.address.port), 204);
   EXPECT_EQ(client.get(), 200);
+}
+
+TEST_F(ColdStartTest, PodsOfAVersionThatTakesNoTrafficAreNoReasonToGiveUp) {
+  auto second = route();
+  second.spec.queue.wait = milliseconds(300);
+  second.spec.backends[0].version = 2;
+  second.spec.backends[0].deployment = "f-00002";
+  deployment("f-00002");
+  apply(second);
+  start();
+  pod("p");  // of version 1
+  status("p", container(waiting("CrashLoopBackOff", "")));
+  EXPECT_EQ(call(gateway_->address(), "/f").status, 503);
 }
 
 TEST_F(ColdStartTest, WhatHealsIsWaitedFor) {

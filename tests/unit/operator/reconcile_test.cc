@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 
 #include "callhome/signature.h"
+#include "core/render.h"
 #include "fixture.h"
 
 namespace pilotlight::op {

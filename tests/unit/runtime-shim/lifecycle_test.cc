@@ -68,7 +68,8 @@ TEST(CallHomeTest, EachGatewayIsCalledFromThePodsAddressUntilItTakesIt) {
   std::string call = first.answerOne(204, from);
   EXPECT_EQ(from, shim.ip());
   EXPECT_TRUE(call.starts_with("POST /_pilotlight/register HTTP/1.1\r\n")) << call;
-  EXPECT_NE(call.find(R"({"port":8012,"namespace":"default","function":"f","pod":"f-1","uid":"uid-1","ips":"","begunUs":)"), std::string::npos)
+  EXPECT_NE(call.find(R"({"port":8012,"namespace":"default","function":"f","pod":"f-1","uid":"uid-1","ips":"","begunUs":)"),
+            std::string::npos)
       << call;
   EXPECT_EQ(call.find("X-Pilotlight-Signature"), std::string::npos) << "it has no key";
   EXPECT_EQ(shim.get("/").status, 200) << "who has called home serves";

@@ -10,7 +10,7 @@ FROM docker.io/library/debian:12-slim AS build
 RUN apt-get update \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
       clang-19 lld-19 cmake ninja-build ccache g++ make ca-certificates python3 \
-      libspdlog-dev nlohmann-json3-dev libyaml-cpp-dev prometheus-cpp-dev libcpprest-dev libssl-dev libcli11-dev libnghttp2-dev \
+      libspdlog-dev nlohmann-json3-dev libyaml-cpp-dev prometheus-cpp-dev libcpprest-dev libssl-dev zlib1g-dev libcli11-dev libnghttp2-dev \
  && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY CMakeLists.txt CMakePresets.json ./

@@ -31,9 +31,12 @@ class Follower {
     while (!sink_.closed()) {
       const auto pods = client_.list(kube::resources::pods, {.namespace_ = query_.function.namespace_, .labelSelector = query_.selector});
       if (!pods) return fail(context_, pods.error());
+      waiting_ = false;
       for (const auto& pod : pods->items) consider(pod);
       begun_ = true;
-      if (const auto ended = watch(pods->resourceVersion); ended.code == ErrorCode::forbidden) return fail(context_, ended);
+      const auto ended = watch(pods->resourceVersion);
+      if (ended.code == ErrorCode::forbidden) return fail(context_, ended);
+      if (ended.code == ErrorCode::unavailable) std::this_thread::sleep_for(kAgain);
     }
     return 0;
   }
@@ -53,6 +56,7 @@ class Follower {
       const auto event = (*stream)->next(kLook);
       if (!event) return event.error();
       sweep();
+      if (waiting_ && readers_.size() < query_.log.maxRequests) return {ErrorCode::timeout, "there is room for another pod"};
       if (!*event || (*event)->type == kube::WatchEvent::Type::bookmark) continue;
       if ((*event)->type == kube::WatchEvent::Type::deleted) {
         std::erase_if(known_, [&](const RunId& run) { return run.uid == (*event)->object.uid(); });
@@ -66,7 +70,8 @@ class Follower {
   void consider(const Object& pod) {
     auto run = runOf(pod);
     if (!run || known_.contains(*run)) return;
-    if (readers_.size() >= query_.log.maxRequests) {  // the next list finds it again
+    if (readers_.size() >= query_.log.maxRequests) {
+      waiting_ = true;  // the next list finds it again
       if (!std::exchange(toldOfMany_, true))
         context_.err << fmt::format("more than {} pods: others wait until one of them ends; --max-log-requests raises it\n",
                                     query_.log.maxRequests);
@@ -117,6 +122,7 @@ class Follower {
   LineSink sink_;
   std::set<RunId> known_;
   bool begun_ = false;
+  bool waiting_ = false;  // pods for which there is no room
   bool toldOfMany_ = false;
   std::mutex mutex_;  // guards the error stream
   std::condition_variable_any stopping_;

@@ -3,7 +3,7 @@
 set -euo pipefail
 
 run=(clang-19 lld-19 cmake ninja-build ccache g++ make python3 curl ca-certificates
-     libspdlog-dev nlohmann-json3-dev libyaml-cpp-dev prometheus-cpp-dev libcpprest-dev libssl-dev libcli11-dev libnghttp2-dev)
+     libspdlog-dev nlohmann-json3-dev libyaml-cpp-dev prometheus-cpp-dev libcpprest-dev libssl-dev zlib1g-dev libcli11-dev libnghttp2-dev)
 test=(libgtest-dev libgmock-dev clang-format-19 clang-tidy-19 libclang-rt-19-dev
       nginx-light nghttp2-client nghttp2-server libgrpc++-dev protobuf-compiler protobuf-compiler-grpc libprotobuf-dev)
 

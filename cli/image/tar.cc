@@ -117,6 +117,7 @@ class HeaderReader {
       Block block{};
       if (!readAt(block.data(), kBlock)) return Failure("it ends within a header: it is cut off");
       if (std::ranges::all_of(block, [](char c) { return c == '\0'; })) return std::nullopt;
+      if (at_ == kBlock && block[0] == '\x1f' && block[1] == '\x8b') return Failure("it is gzipped: unpack it with gunzip first");
       if (numberOf(block, kSum, 8) != sumOf(block)) return Failure("not a tar archive, or a damaged one (a header's checksum is wrong)");
       const char type = block[kType];
       const auto size = extension.size && type != 'x' && type != 'L' ? extension.size : numberOf(block, kSize, 12);

@@ -10,8 +10,8 @@
 namespace pilotlight::program {
 
 std::expected<Cluster, std::string> openCluster(const ClusterOptions& options) {
-  auto config =
-      options.kubeconfig.empty() ? kube::findClusterConfig(environment, options.context) : kube::loadKubeconfig({options.kubeconfig}, options.context);
+  auto config = options.kubeconfig.empty() ? kube::findClusterConfig(environment, options.context)
+                                           : kube::loadKubeconfig({options.kubeconfig}, options.context);
   if (!config) return std::unexpected(config.error());
   auto transport = kube::makeTransport(kube::transportOptions(*config));
   if (!transport) return std::unexpected(transport.error().message);

@@ -185,6 +185,31 @@ TEST_F(CommandTest, InvokeCallsTheUrlAndFailsFrom400On) {
   EXPECT_TRUE(allowed.out.ends_with("\n\nok")) << allowed.out;
 }
 
+TEST_F(CommandTest, OnAClusterInvokeGoesThroughTheApiServerWithTheFunctionsHost) {
+  const auto kubeconfig = state_.write("cluster", writeKubeconfig({url_, token_, "cluster"})).string();
+  const auto invoke = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), {"invoke", "hello", "--kubeconfig", kubeconfig});
+    return run(more);
+  };
+  create("hello");
+  setStatus("hello", {{"url", "http://hello.example"}});
+  EXPECT_EQ(invoke({}).err, "error: function hello: services \"hello\" not found\n");
+  ASSERT_TRUE(cluster_.create(kube::resources::services,
+                              {{"apiVersion", "v1"},
+                               {"kind", "Service"},
+                               {"metadata", {{"name", "hello"}, {"namespace", "default"}}},
+                               {"spec", {{"type", "ExternalName"}, {"externalName", "gw-internal.system.svc.cluster.local"}}}},
+                              "test"));
+  // This API server proxies nothing, but tells what it was asked.
+  const auto refused = invoke({});
+  EXPECT_EQ(refused.code, 1);
+  EXPECT_TRUE(refused.err.starts_with("Error from server (Forbidden): the Host must be an IP address")) << refused.err;
+  setStatus("hello", {{"url", "http://127.0.0.1"}});
+  EXPECT_TRUE(invoke({}).err.starts_with("Error from server (NotFound): ")) << "the path of no resource of ours";
+  EXPECT_NE(invoke({"-H", "authorization: x"}).err.find("--gateway"), std::string::npos);
+  EXPECT_EQ(invoke({"--gateway", url_, "--path", "/healthz", "-H", "authorization: Bearer " + token_}).out, "ok");
+}
+
 TEST_F(CommandTest, WithoutAnInstanceItSaysHowToStartOne) {
   server_->stop();
   const auto refused = run({"get", "fn"});  // a kubeconfig that a killed instance left

@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include <csignal>
+
 #include "tests/unit/kube/rest/test_server.h"
 
 namespace pilotlight::cli {
@@ -30,6 +32,11 @@ Got ask(HttpCall what) {
   return got;
 }
 
+class HttpCallTest : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() { std::signal(SIGPIPE, SIG_IGN); }  // as main() does
+};
+
 /// Answers with these bytes, then closes.
 TestServer::Handler bytes(std::string text) {
   return [text = std::move(text)](TestConnection& connection, const TestRequest&) {
@@ -38,7 +45,7 @@ TestServer::Handler bytes(std::string text) {
   };
 }
 
-TEST(HttpCall, SendsTheHostItIsGivenAndTheBody) {
+TEST_F(HttpCallTest, SendsTheHostItIsGivenAndTheBody) {
   std::string head, body;
   TestServer server([&](TestConnection& connection, const TestRequest& request) {
     head = request.head;
@@ -58,7 +65,7 @@ TEST(HttpCall, SendsTheHostItIsGivenAndTheBody) {
     EXPECT_THAT(head, HasSubstr(line));
 }
 
-TEST(HttpCall, ReadsEveryKindOfBody) {
+TEST_F(HttpCallTest, ReadsEveryKindOfBody) {
   const auto body = [](const std::string& text) {
     TestServer server(bytes(text));
     return ask({.url = server.url(), .host = "h", .request = {.target = "/"}});
@@ -74,7 +81,7 @@ TEST(HttpCall, ReadsEveryKindOfBody) {
   EXPECT_THAT(body("SSH-2.0\r\n\r\n").error, HasSubstr("not HTTP/1.1"));
 }
 
-TEST(HttpCall, KnowsTheServerByItsOwnNameWhateverTheHostSays) {
+TEST_F(HttpCallTest, KnowsTheServerByItsOwnNameWhateverTheHostSays) {
   const auto authority = kube::makeAuthority("ours"), stranger = kube::makeAuthority("another");
   const auto identity = kube::issue(authority, "server", {"IP:127.0.0.1"});
   TestServer server([](TestConnection& connection, const TestRequest&) { connection.answer(200, "ok"); }, kube::TestServerTls{identity});
@@ -88,7 +95,7 @@ TEST(HttpCall, KnowsTheServerByItsOwnNameWhateverTheHostSays) {
   EXPECT_EQ(with({.insecureSkipVerify = true}).body, "ok");
 }
 
-TEST(HttpCall, ShowsTheClientsCertificate) {
+TEST_F(HttpCallTest, ShowsTheClientsCertificate) {
   const auto authority = kube::makeAuthority("ours");
   const auto identity = kube::issue(authority, "server", {"IP:127.0.0.1"}), user = kube::issue(authority, "me", {});
   std::string name;
@@ -107,7 +114,7 @@ TEST(HttpCall, ShowsTheClientsCertificate) {
   EXPECT_EQ(name, "me");
 }
 
-TEST(HttpCall, WhatIsNoRequestIsNotSent) {
+TEST_F(HttpCallTest, WhatIsNoRequestIsNotSent) {
   TestServer server(bytes(""));
   const auto error = [&](HttpCall what) {
     what.url = server.url();

@@ -161,6 +161,7 @@ TEST_F(BuildTest, DamagedArchivesAreRefused) {
   const std::string whole = tarOf(Sample().oci());
   EXPECT_THAT(refusal(""), HasSubstr("neither an OCI image layout"));
   EXPECT_THAT(refusal("hello"), HasSubstr("cut off"));
+  EXPECT_THAT(refusal("\x1f\x8b" + std::string(2048, 'x')), HasSubstr("gunzip"));
   EXPECT_THAT(refusal(std::string(2048, 'x')), HasSubstr("not a tar archive"));
   EXPECT_THAT(refusal(whole.substr(0, 1100)), HasSubstr("is cut off"));
   EXPECT_THAT(refusal(whole.substr(0, whole.size() - 2048)), HasSubstr("is cut off"));

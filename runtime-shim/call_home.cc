@@ -1,5 +1,6 @@
 #include "runtime-shim/call_home.h"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -18,14 +19,14 @@ net::ClientOptions clientOptions(const Config& config) {
   return options;
 }
 
-std::string registration(const Config& config, std::uint16_t port) {
+std::string registration(const Config& config, std::uint16_t port, bool parked) {
   std::string body = "{\"namespace\":\"";
   appendJsonEscaped(body, config.namespace_);
   body += "\",\"pod\":\"";
   appendJsonEscaped(body, config.podName);
   body += "\",\"uid\":\"";
   appendJsonEscaped(body, config.podUid);
-  return body + "\",\"port\":" + std::to_string(port) + "}";
+  return body + "\",\"port\":" + std::to_string(port) + (parked ? ",\"parked\":true}" : "}");
 }
 
 }  // namespace
@@ -49,6 +50,7 @@ class CallHome::Attempt final : public net::ClientHandler {
     timer_.cancel();
     if (call_) std::exchange(call_, nullptr)->cancel();
   }
+  bool waits() const { return timer_.armed(); }
 
   void onHead(const net::ResponseHead& head) override { status_ = head.status; }
   void onBody(std::string_view) override {}
@@ -70,10 +72,11 @@ class CallHome::Attempt final : public net::ClientHandler {
   }
   void send() {
     status_ = 0;
+    const std::string& body = home_.tellParked_ ? home_.parked_ : home_.lit_;
     std::array<net::Header, 2> headers = {net::Header{"Host", host_}, net::Header{"Content-Type", "application/json"}};
-    net::ClientRequest request{"POST", contract::kRegisterPath, headers, net::BodyKind::length, home_.body_.size()};
+    net::ClientRequest request{"POST", contract::kRegisterPath, headers, net::BodyKind::length, body.size()};
     call_ = home_.pool_.call(gateway_, request, *this, true);
-    call_->write(home_.body_);
+    call_->write(body);
     call_->finish();
     home_.loop_.arm(timer_, home_.settings_.callHomeTimeout);
   }
@@ -88,7 +91,12 @@ class CallHome::Attempt final : public net::ClientHandler {
 };
 
 CallHome::CallHome(net::Loop& loop, const Config& config, std::uint16_t port, const Log& log)
-    : loop_(loop), settings_(config.settings), log_(log), body_(registration(config, port)), pool_(loop, clientOptions(config)) {
+    : loop_(loop),
+      settings_(config.settings),
+      log_(log),
+      lit_(registration(config, port, false)),
+      parked_(registration(config, port, true)),
+      pool_(loop, clientOptions(config)) {
   for (const net::Address& gateway : config.gateways) attempts_.push_back(std::make_unique<Attempt>(*this, gateway));
 }
 
@@ -96,12 +104,17 @@ CallHome::~CallHome() {
   stop();
 }
 
-void CallHome::start() {
+void CallHome::start(bool parked) {
+  tellParked_ = parked;
   for (auto& attempt : attempts_) attempt->start();
 }
 
 void CallHome::stop() {
   for (auto& attempt : attempts_) attempt->stop();
+}
+
+bool CallHome::told() const {
+  return std::ranges::none_of(attempts_, [](const auto& attempt) { return attempt->waits(); });
 }
 
 }  // namespace pilotlight::shim

@@ -1,4 +1,4 @@
-// Tells the gateways that this replica takes requests: POST to each until it answers 204, with growing delays from 5 ms
+// Tells the gateways that this replica takes requests, or that it is parked: POST to each until it answers 204, with growing delays from 5 ms
 // to 1 s. From the pod's own address, by which the gateway knows it. Loop thread only.
 #pragma once
 
@@ -16,15 +16,17 @@ class CallHome {
  public:
   CallHome(net::Loop& loop, const Config& config, std::uint16_t port, const Log& log);
   ~CallHome();
-  void start();  ///< from the beginning
+  void start(bool parked = false);  ///< from the beginning
   void stop();
+  bool told() const;  ///< every gateway has taken it
 
  private:
   class Attempt;
   net::Loop& loop_;
   const Settings& settings_;
   const Log& log_;
-  std::string body_;
+  const std::string lit_, parked_;  // registrations
+  bool tellParked_ = false;
   net::ClientPool pool_;
   std::vector<std::unique_ptr<Attempt>> attempts_;
 };

@@ -99,7 +99,9 @@ int describe(Context& context, const TargetOptions& options) {
     if (target.resource == kube::resources::functions) {
       field(out, "URL", object->stringAt("/status/url"));
       field(out, "Version", std::to_string(object->intAt("/status/versions/stable")));
-      field(out, "Replicas", fmt::format("{} ready, {} in all", object->intAt("/status/readyReplicas"), object->intAt("/status/replicas")));
+      field(out, "Replicas",
+            fmt::format("{} ready, {} parked, {} in all", object->intAt("/status/readyReplicas"), object->intAt("/status/parkedReplicas"),
+                        object->intAt("/status/replicas")));
     }
     const bool secret = target.resource == kube::resources::secrets;  // its values are nobody's business here
     if (const Json* spec = object->at("/spec"); spec != nullptr && !secret) out << "Spec:\n" << indented(kube::jsonToYaml(*spec));

@@ -65,6 +65,7 @@ struct GatewayOptions {
   std::chrono::milliseconds pendingTimeout{std::chrono::seconds(10)};
   std::size_t accessLogBytes = 512 * 1024;                              ///< of lines that wait to be written, per event loop
   std::chrono::milliseconds wakeRetry{std::chrono::milliseconds(500)};  ///< the wake is repeated until a replica registers
+  std::chrono::milliseconds lightTimeout{std::chrono::seconds(60)};     ///< for a parked replica's handler to start
   int resends = 2;  ///< of one request, after a replica got it and broke off (`http.retry: idempotent`): a request may be what breaks them
   std::chrono::milliseconds syncTimeout{std::chrono::seconds(10)};
   LoadFeedOptions loads{};  ///< what the operator hears

@@ -31,6 +31,7 @@ class RegisterCall final : public net::ExchangeHandler {
     Registry::Registration registration{text("namespace"), text("pod"), text("uid"), {exchange.peer().ip, 0}};
     if (json.is_object() && json.contains("port") && json["port"].is_number_unsigned() && json["port"].get<std::uint64_t>() <= 65535)
       registration.address.port = json["port"].get<std::uint16_t>();
+    registration.parked = json.is_object() && json.contains("parked") && json["parked"] == true;
     if (registration.uid.empty() || registration.pod.empty() || registration.namespace_.empty() || registration.address.port == 0)
       return exchange.respond(400, "application/json",
                               "{\"error\":\"BadRequest\",\"message\":\"namespace, pod, uid and port are needed\"}\n");

@@ -184,13 +184,16 @@ void Registry::rebuild() {
 
 // --- replicas ---
 
-void Registry::markUp(const kube::Object& pod, const net::Address& address) {
+void Registry::markUp(const kube::Object& pod, const net::Address& address, bool parked) {
   std::shared_ptr<FunctionEntry> entry;
   {
     std::lock_guard lock(mutex_);
     entry = entryOf(functionOf(pod));
   }
-  entry->up(pod.uid(), pod.name(), versionOf(pod), address);
+  entry->up(pod.uid(), pod.name(), versionOf(pod), address, parked);
+  if (!parked) return;
+  hooks_.forget(address);  // a native host waits for that before it ends
+  hooks_.wake(entry);
 }
 
 void Registry::onPod(const kube::Object& before, const kube::Object& after) {
@@ -210,7 +213,7 @@ void Registry::onPod(const kube::Object& before, const kube::Object& after) {
     }
     if (!entry) return;
     entry->down(pod.uid());
-    if (entry->needsWake()) hooks_.wake(entry);
+    hooks_.wake(entry);
     if (!ip.empty()) hooks_.forget({ip, api::kShimPort});
     std::lock_guard lock(mutex_);
     dropEntryIfUnused(function);
@@ -228,11 +231,11 @@ void Registry::onPod(const kube::Object& before, const kube::Object& after) {
     entry = entryOf(function);
   }
   const bool ready = isReady(after), wasReady = before && isReady(before);
-  if (kept && (ip.empty() || ip == kept->address.ip)) return markUp(after, kept->address);
-  if (ready && !wasReady && !ip.empty()) return markUp(after, {ip, api::kShimPort});
+  if (kept && (ip.empty() || ip == kept->address.ip)) return markUp(after, kept->address, kept->parked);
+  if (ready && !wasReady && !ip.empty()) return markUp(after, {ip, api::kShimPort}, false);
   if (!wasReady || ready) return;
   entry->down(after.uid());
-  if (entry->needsWake()) hooks_.wake(entry);
+  hooks_.wake(entry);
 }
 
 Registry::Registered Registry::registerShim(const Registration& registration) {
@@ -253,7 +256,7 @@ Registry::Registered Registry::registerShim(const Registration& registration) {
   if (pod.name() != registration.pod || pod.namespace_() != registration.namespace_ || (!ip.empty() && ip != registration.address.ip))
     return Registered::contradicts;
   if (ended(pod)) return Registered::contradicts;
-  markUp(pod, registration.address);
+  markUp(pod, registration.address, registration.parked);
   return Registered::taken;
 }
 

@@ -28,7 +28,7 @@ class Registry {
     std::function<void(std::shared_ptr<const Snapshot>)> publish;
     /// Closes idle connections to an address, on every loop.
     std::function<void(const net::Address&)> forget;
-    /// Requests wait and the last replica has gone.
+    /// Requests may wait that need a replica woken or lit.
     std::function<void(std::shared_ptr<FunctionEntry>)> wake;
     std::function<void(std::string_view message, const kube::Key& about, const std::string& error)> log;
   };
@@ -48,6 +48,7 @@ class Registry {
   struct Registration {
     std::string namespace_, pod, uid;
     net::Address address;  ///< ip from the TCP peer, port as told
+    bool parked = false;
   };
   enum class Registered { taken, kept, contradicts, full };
   /// A shim says that it listens. `kept`: the pod is not known yet; used as soon as it is.
@@ -81,7 +82,7 @@ class Registry {
   void rebuild();
   std::shared_ptr<FunctionEntry> entryOf(const kube::Key& key);  // requires mutex_
   void dropEntryIfUnused(const kube::Key& key);                  // requires mutex_
-  void markUp(const kube::Object& pod, const net::Address& address);
+  void markUp(const kube::Object& pod, const net::Address& address, bool parked);
   std::vector<Resume> dueResumes(Clock::time_point now);  // requires mutex_
 
   Pool& pool_;

@@ -57,11 +57,23 @@ void findTrouble(const kube::Object& pod, const char* containers, core::PodState
 
 }  // namespace
 
+std::int64_t restartCount(const kube::Object& pod) {
+  const auto* statuses = pod.at("/status/containerStatuses");
+  if (statuses != nullptr && statuses->is_array()) {
+    for (const auto& status : *statuses) {
+      if (textAt(status, "name") == core::kFunctionContainer) {
+        return status.value("restartCount", std::int64_t{0});
+      }
+    }
+  }
+  return 0;
+}
+
 core::PodState podState(const kube::Object& pod) {
-  core::PodState state{
-      .name = pod.name(), .version = versionOf(pod), .ready = false, .deleting = pod.deleting(), .problem = {}, .problemMessage = {}};
+  core::PodState state{.name = pod.name(), .version = versionOf(pod), .deleting = pod.deleting(), .problem = {}, .problemMessage = {}};
   const auto* ready = findCondition(pod, "Ready");
   state.ready = ready != nullptr && textAt(*ready, "status") == "True";
+  state.parked = pod.annotation(api::kAnnotationParked) == std::to_string(restartCount(pod));
   findTrouble(pod, "/status/initContainerStatuses", state);
   findTrouble(pod, "/status/containerStatuses", state);
   const auto* scheduled = findCondition(pod, "PodScheduled");

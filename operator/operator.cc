@@ -14,6 +14,7 @@
 #include "operator/log.h"
 #include "operator/metrics.h"
 #include "operator/reconciler.h"
+#include "operator/warmth_loop.h"
 
 namespace pilotlight::op {
 
@@ -52,7 +53,8 @@ struct Operator::Impl {
         gatherer(caches, gateways, log, plan),
         applier(client, events, log, metrics, plan, gateways != nullptr ? gateways->namespace_() : ""),
         reconciler(caches, gatherer, applier, log, metrics, plan),
-        autoscaler(client, load, caches, log, metrics,
+        warmth(client, caches, log, {.resize = options.resizePods}),
+        autoscaler(client, load, caches, log, metrics, warmth,
                    {.tick = options.autoscaleTick, .stableWindow = options.stableWindow, .panicWindow = options.panicWindow}) {
     caches.onChange([this](const kube::Key& function) { queue.add(function); });
     caches.onReplicas([this](const kube::Key& function) { autoscaler.touch(function); });
@@ -94,6 +96,7 @@ struct Operator::Impl {
     }
     workers.clear();
     autoscaler.stop();
+    warmth.stop();
     caches.stop();
     events.stop();
   }
@@ -110,6 +113,7 @@ struct Operator::Impl {
   const Gatherer gatherer;
   const Applier applier;
   const Reconciler reconciler;
+  WarmthLoop warmth;
   AutoscalerLoop autoscaler;
   std::vector<std::thread> workers;
 };
@@ -129,6 +133,7 @@ std::expected<void, std::string> Operator::start() {
     return std::unexpected("operator: list and watch " + std::string(late) + ": not in sync after " +
                            std::to_string(impl_->options.syncTimeout.count()) + " ms");
   }
+  impl_->warmth.start();
   impl_->autoscaler.start();
   for (int i = 0; i < std::max(impl_->options.workers, 1); ++i) {
     impl_->workers.emplace_back([this] { impl_->work(); });

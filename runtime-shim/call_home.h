@@ -1,5 +1,5 @@
-// Tells the gateways that this replica takes requests, or that it is parked: POST to each until it answers 204, with growing delays from 5 ms
-// to 1 s. From the pod's own address, by which the gateway knows it. Loop thread only.
+// Tells the gateways that this replica takes requests, or that it is parked: POST to each until it answers 204, with growing delays from 5
+// ms to 1 s. From the pod's own address, by which the gateway knows it. Loop thread only.
 #pragma once
 
 #include <memory>

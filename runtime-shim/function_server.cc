@@ -69,7 +69,8 @@ bool FunctionServer::answersItself(net::Exchange& exchange) {
   } else if (path == contract::kShimReadyz) {
     exchange.respond(takes ? 200 : 503, "text/plain", draining_ ? "draining\n" : parked_ ? "parked\n" : ready_ ? "ok\n" : "starting\n");
   } else if (path == contract::kShimMetrics) {
-    exchange.respond(200, "text/plain; version=0.0.4", metrics_.text({inFlight_, config_.concurrency, takes && !parked_, parked_, draining_}));
+    exchange.respond(200, "text/plain; version=0.0.4",
+                     metrics_.text({inFlight_, config_.concurrency, takes && !parked_, parked_, draining_}));
   } else {
     return false;
   }
@@ -103,9 +104,7 @@ void FunctionServer::park(net::Exchange& exchange) {
 // Answers when requests are taken. Deletes itself.
 class FunctionServer::LightWait final : public net::ExchangeHandler {
  public:
-  LightWait(FunctionServer& server, net::Exchange& exchange) : server_(server), exchange_(exchange) {
-    server_.lightWaits_.push_back(this);
-  }
+  LightWait(FunctionServer& server, net::Exchange& exchange) : server_(server), exchange_(exchange) { server_.lightWaits_.push_back(this); }
   void answer(bool lit) { exchange_.respond(lit ? 200 : 503, "text/plain", lit ? "lit\n" : "not lit\n"); }
   void onBody(net::Exchange&, std::string_view) override {}
   void onBodyEnd(net::Exchange&) override {}
@@ -148,11 +147,11 @@ net::ExchangeHandler* FunctionServer::onRequest(net::Exchange& exchange) {
   if (answersItself(exchange)) return nullptr;
   if (exchange.head().path.starts_with(contract::kShimPrefix)) return control(exchange);
   lastActivity_ = loop_.now();
-  std::string_view reason = draining_                           ? "draining"
-                            : parked_                           ? "parked"
-                            : !ready_                           ? "starting"
+  std::string_view reason = draining_                          ? "draining"
+                            : parked_                          ? "parked"
+                            : !ready_                          ? "starting"
                             : inFlight_ >= config_.concurrency ? "concurrency"
-                                                                : "";
+                                                               : "";
   if (!reason.empty()) {
     refuse(exchange, reason);
     return nullptr;

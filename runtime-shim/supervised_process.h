@@ -19,7 +19,7 @@ class SupervisedProcess {
   struct Events {
     std::function<std::expected<pid_t, std::string>()> spawn;  ///< the error says why it can't be started
     std::function<void()> started;
-    std::function<void()> ended;  ///< not after stop()
+    std::function<void()> ended;            ///< not after stop()
     std::function<void()> rests = nullptr;  ///< it has ended with `restCode`: start() starts it again
     int restCode = -1;
   };

@@ -91,6 +91,7 @@ std::expected<void, std::string> LocalInstance::Impl::startWorkers() {
   config.urlBase = urlBase(gateway->address());
   config.clusterUrlBase = urlBase(gateway->internalAddress());
   config.gateways = internal;
+  config.resizePods = false;  // processes request nothing
   config.logLevel = options.logLevel;
   config.log = options.log;
   operator_.emplace(cluster, *gateway, std::move(config));

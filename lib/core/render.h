@@ -66,6 +66,8 @@ Json renderDeployment(const api::Function& function, const api::FunctionVersion&
 /// What creates the Deployment under the autoscaler's field manager: replicas 0 (absent would mean 1) and no more of the
 /// rest than the API demands, so that this manager owns nothing that a later rendering may drop.
 Json renderDeploymentSeed(const api::Function& function, const api::FunctionVersion& version);
+/// The container's resources; of a parked pod hardly any are requested. Limits stay, and with them the pod's QoS class.
+Json renderResources(const api::Resources& resources, bool parked = false);
 /// The pod template's spec; exposed for renderDeployment and its tests.
 Json renderPodSpec(const api::Function& function, const api::FunctionVersion& version, const RenderOptions& options);
 

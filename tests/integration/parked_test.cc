@@ -150,6 +150,13 @@ TEST_F(Parked, NothingIsLostAtTheEdge) {
     }));
   }
   for (auto& client : clients) EXPECT_EQ(client.get(), 0);
+  const std::string metrics = local.metrics();
+  for (const char* name : {"hello", "py-echo", "upper"}) {
+    const std::string sample = "pilotlight_gateway_lights_total{namespace=\"default\",function=\"" + std::string(name) + "\"} ";
+    const std::size_t at = metrics.find(sample);
+    ASSERT_NE(at, std::string::npos) << metrics;
+    EXPECT_GE(std::atoi(metrics.c_str() + at + sample.size()), 3) << name << ": it was parked in between";
+  }
 }
 
 }  // namespace

@@ -206,10 +206,11 @@ bool WarmthLoop::resize(const kube::Object& deployment, const Seen& seen) {
   if (!parsed) {
     return true;  // the reconciler says so
   }
-  const kube::Json container{{"name", core::kFunctionContainer},
-                             {"resources", core::renderResources(parsed->spec.resources, seen.state.parked)}};
-  const kube::Json patch{{"metadata", {{"uid", seen.pod.uid()}}}, {"spec", {{"containers", kube::Json::array({container})}}}};
-  const auto resized = client_.mergePatch(resources::pods, seen.pod.key(), patch, api::kManagerOperator, "resize");
+  const auto pod = client_.get(resources::pods, seen.pod.key());
+  const auto resized =
+      !pod ? pod
+           : client_.mergePatch(resources::pods, seen.pod.key(), core::renderResize(pod->json(), parsed->spec.resources, seen.state.parked),
+                                api::kManagerOperator, "resize");
   if (resized) {
     return true;
   }

@@ -68,6 +68,9 @@ Json renderDeployment(const api::Function& function, const api::FunctionVersion&
 Json renderDeploymentSeed(const api::Function& function, const api::FunctionVersion& version);
 /// The container's resources; of a parked pod hardly any are requested. Limits stay, and with them the pod's QoS class.
 Json renderResources(const api::Resources& resources, bool parked = false);
+/// A merge patch for the pod's subresource resize. It takes whole lists of containers only, and there may be some that webhooks of the
+/// cluster have put in.
+Json renderResize(const Json& pod, const api::Resources& resources, bool parked);
 /// The pod template's spec; exposed for renderDeployment and its tests.
 Json renderPodSpec(const api::Function& function, const api::FunctionVersion& version, const RenderOptions& options);
 

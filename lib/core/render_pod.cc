@@ -215,6 +215,16 @@ Json renderResources(const api::Resources& resources, bool parked) {
   return {{"requests", std::move(requests)}, {"limits", std::move(limits)}};
 }
 
+Json renderResize(const Json& pod, const api::Resources& resources, bool parked) {
+  Json containers = pod["spec"]["containers"];
+  for (auto& container : containers) {
+    if (container["name"] == kFunctionContainer) {
+      container["resources"] = renderResources(resources, parked);
+    }
+  }
+  return {{"metadata", {{"uid", pod["metadata"]["uid"]}}}, {"spec", {{"containers", std::move(containers)}}}};
+}
+
 Json renderPodSpec(const api::Function& function, const api::FunctionVersion& version, const RenderOptions& options) {
   const auto& spec = version.spec;
   const std::int64_t user = spec.pod.runAsUser.value_or(kNobody);

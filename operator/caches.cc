@@ -24,7 +24,7 @@ kube::InformerOptions owned(const std::string& namespace_) {
 // Of a pod, what podState() and the warmth loop read.
 kube::InformerOptions ownedPods(const std::string& namespace_) {
   kube::InformerOptions options = owned(namespace_);
-  options.keep = {"/metadata/labels",   "/metadata/annotations",         "/status/podIP",
+  options.keep = {"/metadata/labels",   "/metadata/annotations",         "/metadata/creationTimestamp", "/status/podIP",
                   "/status/conditions", "/status/initContainerStatuses", "/status/containerStatuses"};
   return options;
 }

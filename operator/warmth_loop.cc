@@ -67,7 +67,11 @@ std::vector<WarmthLoop::Seen> WarmthLoop::podsOf(const kube::Object& deployment)
       continue;
     }
     net::Address shim{object.stringAt("/status/podIP"), api::kShimPort};
-    pods.push_back({std::move(object), {state.name, state.parked, state.ready && !shim.ip.empty()}, shim});
+    core::WarmthPod known{.name = state.name,
+                          .created = object.stringAt("/metadata/creationTimestamp"),
+                          .parked = state.parked,
+                          .ready = state.ready && !shim.ip.empty()};
+    pods.push_back({std::move(object), std::move(known), shim});
   }
   return pods;
 }

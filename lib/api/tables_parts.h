@@ -198,8 +198,9 @@ struct Table<Scale> {
   static constexpr std::array rules = {
       rule<Scale, [](const Scale& scale) { return scale.min <= scale.max; }>(
           "self.min <= self.max", "must not be more than scale.max: lower it or raise max", "min"),
-      rule<Scale, [](const Scale& scale) { return scale.min + scale.parked <= scale.max; }>(
-          "self.min + self.parked <= self.max", "must not be more than scale.max less scale.min: lower it or raise max", "parked"),
+      rule<Scale, [](const Scale& scale) { return scale.parked == 0 || scale.min + scale.parked <= scale.max; }>(
+          "self.parked == 0 || self.min + self.parked <= self.max", "must not be more than scale.max less scale.min: lower it or raise max",
+          "parked"),
       rule<Scale, [](const Scale& scale) { return scale.initial <= scale.max; }>(
           "self.initial <= self.max", "must not be more than scale.max: lower it or raise max", "initial"),
   };

@@ -216,13 +216,13 @@ Json renderResources(const api::Resources& resources, bool parked) {
 }
 
 Json renderResize(const Json& pod, const api::Resources& resources, bool parked) {
-  Json containers = pod["spec"]["containers"];
+  Json containers = pod.value("/spec/containers"_json_pointer, Json::array());
   for (auto& container : containers) {
-    if (container["name"] == kFunctionContainer) {
+    if (container.value("name", "") == kFunctionContainer) {
       container["resources"] = renderResources(resources, parked);
     }
   }
-  return {{"metadata", {{"uid", pod["metadata"]["uid"]}}}, {"spec", {{"containers", std::move(containers)}}}};
+  return {{"metadata", {{"uid", pod.value("/metadata/uid"_json_pointer, "")}}}, {"spec", {{"containers", std::move(containers)}}}};
 }
 
 Json renderPodSpec(const api::Function& function, const api::FunctionVersion& version, const RenderOptions& options) {

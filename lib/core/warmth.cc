@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <tuple>
 
 namespace pilotlight::core {
 
@@ -9,12 +10,12 @@ namespace {
 
 constexpr int kKeep = 100, kSpare = -100;
 
-std::vector<const WarmthPod*> byName(const std::vector<WarmthPod>& pods) {
+std::vector<const WarmthPod*> byAge(const std::vector<WarmthPod>& pods) {
   std::vector<const WarmthPod*> sorted;
   for (const auto& pod : pods) {
     sorted.push_back(&pod);
   }
-  std::ranges::sort(sorted, {}, [](const WarmthPod* pod) { return pod->name; });
+  std::ranges::sort(sorted, {}, [](const WarmthPod* pod) { return std::tie(pod->created, pod->name); });
   return sorted;
 }
 
@@ -33,7 +34,7 @@ WarmthPlan planWarmth(const std::vector<WarmthPod>& pods, int lit, int parked) {
   WarmthPlan plan;
   const int parkedNow = static_cast<int>(std::ranges::count(pods, true, &WarmthPod::parked));
   const int surplus = static_cast<int>(pods.size()) - parkedNow - lit;
-  for (const auto* pod : byName(pods)) {
+  for (const auto* pod : byAge(pods)) {
     if (pod->parked && static_cast<int>(plan.light.size()) < -surplus) {
       plan.light.push_back(pod->name);
     }
@@ -41,6 +42,7 @@ WarmthPlan planWarmth(const std::vector<WarmthPod>& pods, int lit, int parked) {
       plan.park.push_back(pod->name);
     }
   }
+  std::ranges::reverse(plan.park);
   plan.parkCount = std::clamp(parked - parkedNow, 0, std::max(surplus, 0));
   if (plan.parkCount == 0) {
     plan.park.clear();
@@ -50,7 +52,7 @@ WarmthPlan planWarmth(const std::vector<WarmthPod>& pods, int lit, int parked) {
 
 std::vector<int> deletionCosts(const std::vector<WarmthPod>& pods, int parked) {
   std::vector<int> costs(pods.size(), 0);
-  for (const auto* pod : byName(pods)) {
+  for (const auto* pod : byAge(pods)) {
     if (pod->parked) {
       costs[static_cast<std::size_t>(pod - pods.data())] = parked-- > 0 ? kKeep : kSpare;
     }

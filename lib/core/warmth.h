@@ -16,6 +16,7 @@ std::vector<int> withParked(std::vector<int> lit, const std::vector<int>& weight
 /// A pod of the version that is not going.
 struct WarmthPod {
   std::string name;
+  std::string created;  ///< RFC 3339
   bool parked = false;
   bool ready = false;
 };
@@ -26,8 +27,9 @@ struct WarmthPlan {
   int parkCount = 0;
 };
 
-/// `lit`: wanted with a handler; `parked`: wanted beside them, but not more pods are lit for it. In the order of names, so that the
-/// same is chosen again while what was done has not come back.
+/// `lit`: wanted with a handler; `parked`: wanted beside them, but no more pods are lit for it. The youngest are parked first: a
+/// replacement, rather than the one that it replaces and that has warmed up. The same are chosen again while what was done has not
+/// come back.
 WarmthPlan planWarmth(const std::vector<WarmthPod>& pods, int lit, int parked);
 
 /// controller.kubernetes.io/pod-deletion-cost, by which a Deployment that shrinks chooses: a parked pod is worth more than a lit one

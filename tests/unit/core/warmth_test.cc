@@ -12,7 +12,7 @@ using ::testing::IsEmpty;
 constexpr bool kParked = true, kLit = false;
 
 WarmthPod pod(const char* name, bool parked, bool ready = true) {
-  return {.name = name, .parked = parked, .ready = ready};
+  return {.name = name, .created = {}, .parked = parked, .ready = ready};
 }
 
 TEST(WithParked, AreBesideTheLitOnesOfTheHeaviestVersionUpToTheMaximum) {
@@ -32,8 +32,11 @@ TEST(PlanWarmth, IsDoneWhenTheWantedAreLitAndTheRestIsParked) {
 
 TEST(PlanWarmth, ParksWhatIsNoLongerNeededAsFarAsThereIsNeed) {
   const auto one = planWarmth({pod("b", kLit), pod("a", kLit)}, 0, 1);
-  EXPECT_THAT(one.park, ElementsAre("a", "b")) << "any of them that is idle";
+  EXPECT_THAT(one.park, ElementsAre("b", "a")) << "any of them that is idle";
   EXPECT_EQ(one.parkCount, 1);
+  const WarmthPod old{.name = "b", .created = "2026-01-01T00:00:00Z", .parked = false, .ready = true};
+  const WarmthPod young{.name = "a", .created = "2026-01-01T00:00:01Z", .parked = false, .ready = true};
+  EXPECT_THAT(planWarmth({old, young}, 1, 1).park, ElementsAre("a", "b")) << "the youngest first";
   EXPECT_EQ(planWarmth({pod("a", kLit), pod("b", kLit), pod("c", kParked)}, 0, 1).parkCount, 0) << "they are deleted";
   EXPECT_EQ(planWarmth({pod("a", kLit), pod("b", kLit)}, 2, 1).parkCount, 0) << "they are needed";
   EXPECT_EQ(planWarmth({pod("a", kLit), pod("b", kLit)}, 1, 5).parkCount, 1);

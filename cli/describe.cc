@@ -100,7 +100,9 @@ int describe(Context& context, const TargetOptions& options) {
     if (target.resource == kube::resources::functions) {
       field(out, "URL", object->stringAt("/status/url"));
       field(out, "Version", std::to_string(object->intAt("/status/versions/stable")));
-      field(out, "Replicas", fmt::format("{} ready, {} in all", object->intAt("/status/readyReplicas"), object->intAt("/status/replicas")));
+      field(out, "Replicas",
+            fmt::format("{} ready, {} parked, {} in all", object->intAt("/status/readyReplicas"), object->intAt("/status/parkedReplicas"),
+                        object->intAt("/status/replicas")));
       if (const auto& shim = object->stringAt("/status/shim"); !shim.empty())
         field(out, "Shim", shim == "image" ? "in the image" : "copied in at each start: see `pilotlight build`");
     }

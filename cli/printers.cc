@@ -47,8 +47,14 @@ std::string count(const Object& object, std::string_view pointer) {
 Cells functionCells(const Object& o) {
   const Json* ready = condition(o, "Ready");
   const auto status = text(ready, "status");
-  return {status.empty() ? "Unknown" : status, number(o, "/status/replicas"),        o.stringAt("/status/url"),
-          o.stringAt("/spec/runtime"),         number(o, "/status/versions/stable"), text(ready, "reason")};
+  return {status.empty() ? "Unknown" : status,
+          number(o, "/status/replicas"),
+          o.stringAt("/status/url"),
+          number(o, "/status/readyReplicas"),
+          number(o, "/status/parkedReplicas"),
+          o.stringAt("/spec/runtime"),
+          number(o, "/status/versions/stable"),
+          text(ready, "reason")};
 }
 
 std::string podPhase(const Object& o) {
@@ -120,7 +126,11 @@ struct Printer {
 
 std::vector<Printer> makePrinters() {
   std::vector<Printer> printers = {
-      {res::functions, {"functions", "function", "fn"}, {"Ready", "Replicas", "URL"}, {"Runtime", "Version", "Reason"}, functionCells},
+      {res::functions,
+       {"functions", "function", "fn"},
+       {"Ready", "Replicas", "URL"},
+       {"Warm", "Parked", "Runtime", "Version", "Reason"},
+       functionCells},
       {res::functionVersions,
        {"versions", "version", "functionversions", "functionversion", "fnv"},
        {"Function", "Number"},

@@ -35,10 +35,11 @@ struct alignas(64) Upstream final : core::Replica {
   std::atomic<std::chrono::milliseconds> timeout{std::chrono::seconds(30)};  // the base is guarded by FunctionEntry::mutex
   std::atomic<api::Protocol> protocol{api::Protocol::http1};                 // what its shim is talked to with
   std::string uid, pod;
-  core::ColdStartEnds ends;                // of its start; constant
-  std::atomic<bool> coldStartTold{false};  // a request that waited for its start has been answered
-  int failures = 0;                        // in a row, to connect
-  bool retired = false;                    // gone or going: deleted when nothing is in flight
+  enum class Warmth : std::uint8_t { lit, parked, lighting } warmth = Warmth::lit;  // only one that is lit is offered
+  core::ColdStartEnds ends;                                                         // of its start; constant
+  std::atomic<bool> coldStartTold{false};                                           // a request that waited for its start has been answered
+  int failures = 0;                                                                 // in a row, to connect or to light it
+  bool retired = false;                                                             // gone or going: deleted when nothing is in flight
 };
 
 /// How many requests ended with each status. A function has few different ones, so what is written stays in a line or two of
@@ -73,7 +74,7 @@ struct FunctionCounters {
   Histogram duration;
   StatusCounts byStatus;
   Histogram queueWait, coldStart;
-  std::atomic<std::uint64_t> retries{0}, upstreamFailures{0}, clientGone{0}, poolWaits{0};
+  std::atomic<std::uint64_t> retries{0}, upstreamFailures{0}, clientGone{0}, poolWaits{0}, lights{0};
   std::array<std::atomic<std::uint64_t>, 5> rejected{};  // by Limit
 };
 
@@ -108,9 +109,10 @@ class alignas(64) FunctionEntry : public core::Share {
   void prefetch() const;
 
   void configure(const api::FunctionRouteSpec& spec);  ///< one thread at a time
-  /// A replica that accepts work. Known uid: its address may have changed and its failures are forgotten.
+  /// A replica that accepts work, once it is lit if it is `parked`. Known uid: its address may have changed and its failures are
+  /// forgotten.
   void up(const std::string& uid, const std::string& pod, std::int64_t version, const net::Address& address,
-          const core::ColdStartEnds& ends = {});
+          const core::ColdStartEnds& ends = {}, bool parked = false);
   /// Gone for good.
   void down(const std::string& uid);
   void downAll();
@@ -119,6 +121,18 @@ class alignas(64) FunctionEntry : public core::Share {
   void resume(const std::string& uid);
   /// Refuses for good: it drains. Its pod will go.
   void retire(Upstream& upstream);
+  /// Refuses until it is lit.
+  void park(Upstream& upstream);
+
+  struct Dark {
+    std::string uid;
+    net::Address address;
+  };
+  /// A parked replica that requests wait for: it counts as being lit from now on. Call until it returns nothing.
+  std::optional<Dark> nextToLight();
+  void lit(const std::string& uid);
+  /// Returns when to try again; nothing: never mind, it is parked again or gone.
+  std::optional<std::chrono::milliseconds> lightFailed(const std::string& uid, const ReplicaPauses& pauses);
   bool has(const std::string& uid) const;
   std::optional<net::Address> addressOf(const std::string& uid) const;  ///< of a replica that is up
 
@@ -152,13 +166,18 @@ class alignas(64) FunctionEntry : public core::Share {
   int inFlight() const;
 
   core::FunctionLoad load() const;
-  bool needsWake() const;  ///< requests wait and no replica is known
+  bool needsWake() const;  ///< requests wait and no replica is known, nor one that can be lit
   /// The deployment to wake: that of the version with most weight. Empty: nothing can be woken.
   std::string wakeTarget() const;
   int offered() const;  ///< replicas of versions that take traffic
   int replicas() const;
+  int dark() const;  ///< replicas that are parked or being lit
 
  private:
+  bool takesTraffic(std::int64_t version) const;  // requires mutex_, as the next three
+  bool promising(const Upstream& upstream) const;
+  bool hasRoom() const;
+  void light(Upstream& upstream, bool on);
   void applyBackend(Upstream& upstream);  // requires mutex_
   void deliver(core::TimePoint now);
   void eraseIfDone(Upstream& upstream);          // requires mutex_

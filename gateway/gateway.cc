@@ -49,7 +49,7 @@ struct Gateway::Impl {
                   [this](const net::Address& gone) {
                     for (auto& worker : workers) worker->forget(gone);
                   },
-                  [this](std::shared_ptr<FunctionEntry> entry) { waker.wake(std::move(entry)); },
+                  [this](std::shared_ptr<FunctionEntry> entry) { wake(std::move(entry)); },
                   [this](std::string_view message, const kube::Key& about, const std::string& error) { warn(message, about, error); }}),
         waker(client, options.watchNamespace, options.wakeRetry,
               [this](std::string_view message, const kube::Key& about, const std::string& error) { warn(message, about, error); }),
@@ -73,6 +73,11 @@ struct Gateway::Impl {
     std::latch all(static_cast<std::ptrdiff_t>(workers.size()));
     for (auto& worker : workers) worker->publish(snapshot, [&all] { all.count_down(); });
     all.wait();
+  }
+
+  void wake(std::shared_ptr<FunctionEntry> entry) {
+    workers.front()->lightLater(entry);
+    if (entry->needsWake()) waker.wake(std::move(entry));
   }
 
   void spareMemory(bool on) {

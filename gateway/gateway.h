@@ -82,6 +82,7 @@ struct GatewayOptions {
   std::chrono::milliseconds pendingTimeout{std::chrono::seconds(10)};
   std::size_t accessLogBytes = 512 * 1024;                              ///< of lines that wait to be written, per event loop
   std::chrono::milliseconds wakeRetry{std::chrono::milliseconds(500)};  ///< the wake is repeated until a replica registers
+  std::chrono::milliseconds lightTimeout{std::chrono::seconds(60)};     ///< for a parked replica's handler to start
   int resends = 2;  ///< of one request, after a replica got it and broke off (`http.retry: idempotent`): a request may be what breaks them
   std::chrono::milliseconds syncTimeout{std::chrono::seconds(10)};
   LoadFeedOptions loads{};  ///< what the operator hears
@@ -110,8 +111,8 @@ class Gateway final : public core::LoadSource {
   net::Address address() const;
   net::Address internalAddress() const;
   net::Address tlsAddress() const;  ///< port 0: there is none
-  std::string metrics() const;  ///< Prometheus text
-  Peers& peers();               ///< as long as this gateway
+  std::string metrics() const;      ///< Prometheus text
+  Peers& peers();                   ///< as long as this gateway
 
   std::vector<core::FunctionLoad> loads() const override;
   void onDemand(std::function<void(const std::string& namespace_, const std::string& name)> listener) override;

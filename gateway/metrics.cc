@@ -160,6 +160,7 @@ std::string renderMetrics(const std::vector<std::shared_ptr<FunctionEntry>>& ent
   plain("pilotlight_gateway_upstream_failures_total", "Connections to replicas that failed or broke.", &FunctionCounters::upstreamFailures);
   plain("pilotlight_gateway_client_gone_total", "Requests whose client left before the answer was complete.",
         &FunctionCounters::clientGone);
+  plain("pilotlight_gateway_lights_total", "Parked replicas that requests needed and got lit.", &FunctionCounters::lights);
   plain("pilotlight_gateway_pool_waits_total", "Requests that had a replica and were held because the pool was full.",
         &FunctionCounters::poolWaits);
   const auto gauge = [&](const std::string& name, std::string_view help, int core::FunctionLoad::* member) {
@@ -173,6 +174,10 @@ std::string renderMetrics(const std::vector<std::shared_ptr<FunctionEntry>>& ent
   text.family("pilotlight_gateway_replicas", "gauge", "Replicas that requests are sent to.");
   forEach(entries, [&](const FunctionEntry& entry, const FunctionCounters&, const std::string& labels) {
     text.sample("pilotlight_gateway_replicas", labels, entry.replicas());
+  });
+  text.family("pilotlight_gateway_parked_replicas", "gauge", "Replicas without a handler until they are lit.");
+  forEach(entries, [&](const FunctionEntry& entry, const FunctionCounters&, const std::string& labels) {
+    text.sample("pilotlight_gateway_parked_replicas", labels, entry.dark());
   });
   poolMetrics(text, counts.pool);
   memoryMetrics(text, counts.memory);

@@ -7,6 +7,7 @@ namespace pilotlight::gateway {
 namespace {
 
 using nlohmann::json;
+using nlohmann::literals::operator""_json_pointer;
 using std::chrono::microseconds;
 
 constexpr microseconds kMostAge = std::chrono::hours(24 * 365);
@@ -46,7 +47,8 @@ std::expected<Registration, std::string> read(const json& object) {
                             .uid = textAt(object, "uid"),
                             .podIps = split(textAt(object, "ips")),
                             .begun = ageAt(object, "begunUs"),
-                            .listening = ageAt(object, "listeningUs")};
+                            .listening = ageAt(object, "listeningUs"),
+                            .parked = object.value("/parked"_json_pointer, json()) == true};
   const auto port = numberAt(object, "port");
   if (registration.namespace_.empty() || registration.pod.empty() || registration.uid.empty() || port.value_or(0) == 0 || *port > 65535)
     return std::unexpected("namespace, pod, uid and port are needed");
@@ -66,6 +68,7 @@ std::string writePassedOn(const Registration& registration, microseconds elapsed
   json object{
       {"namespace", registration.namespace_}, {"function", registration.function}, {"pod", registration.pod}, {"uid", registration.uid},
       {"port", registration.address.port},    {"ip", registration.address.ip}};
+  if (registration.parked) object["parked"] = true;
   if (registration.begun) object["begunUs"] = (*registration.begun + elapsed).count();
   if (registration.listening) object["listeningUs"] = (*registration.listening + elapsed).count();
   return object.dump();

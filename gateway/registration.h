@@ -18,6 +18,7 @@ struct Registration {
   std::vector<std::string> podIps{};  ///< all that the pod says of itself; empty: not told
   /// How long ago, on the pod's own clock, which may be a wrong one: no times, only how much has gone by.
   std::optional<std::chrono::microseconds> begun, listening;
+  bool parked = false;  ///< it takes requests once it is lit
 };
 
 /// The body of a shim's POST from `peerIp`. The error tells what is missing.

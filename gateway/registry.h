@@ -29,7 +29,7 @@ class Registry {
     std::function<void(std::shared_ptr<const Snapshot>)> publish;
     /// Closes idle connections to an address, on every loop.
     std::function<void(const net::Address&)> forget;
-    /// Requests wait and the last replica has gone.
+    /// Requests may wait that need a replica woken or lit.
     std::function<void(std::shared_ptr<FunctionEntry>)> wake;
     std::function<void(std::string_view message, const kube::Key& about, const std::string& error)> log;
   };

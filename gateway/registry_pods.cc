@@ -74,7 +74,11 @@ void Registry::markUp(const KnownPod& known, const net::Address& address, const 
   ends[Phase::registered] = Clock::now();
   if (told && told->registration.begun) ends[Phase::container] = told->came - *told->registration.begun;
   if (told && told->registration.listening) ends[Phase::listening] = told->came - *told->registration.listening;
-  entry->up(known.pod.uid(), known.pod.name(), versionOf(known.pod), address, ends);
+  const bool parked = told && told->registration.parked;
+  entry->up(known.pod.uid(), known.pod.name(), versionOf(known.pod), address, ends, parked);
+  if (!parked) return;
+  hooks_.forget(address);  // a native host waits for that before it ends
+  hooks_.wake(entry);
 }
 
 void Registry::onPod(const kube::Object& before, const kube::Object& after) {
@@ -108,7 +112,7 @@ void Registry::onPod(const kube::Object& before, const kube::Object& after) {
   if (ready && !wasReady && !ip.empty()) return markUp(known, {ip, api::kShimPort}, nullptr);
   if (!wasReady || ready) return;
   entry->down(after.uid());
-  if (entry->needsWake()) hooks_.wake(entry);
+  hooks_.wake(entry);
 }
 
 void Registry::onPodGone(const kube::Object& pod, bool deleted) {
@@ -126,7 +130,7 @@ void Registry::onPodGone(const kube::Object& pod, bool deleted) {
   if (!entry) return;
   entry->pods().forget(pod.uid());
   entry->down(pod.uid());
-  if (entry->needsWake()) hooks_.wake(entry);
+  hooks_.wake(entry);
   if (const std::string& ip = pod.stringAt("/status/podIP"); !ip.empty()) hooks_.forget({ip, api::kShimPort});
   std::lock_guard lock(mutex_);
   dropEntryIfUnused(function);

@@ -68,9 +68,10 @@ void Session::acquire(const Upstream* avoid) {
                   "the requests that wait hold as many bytes as spec.concurrency.queue.bytes allows");
   exchange_->pauseBody();
   setDeadline(holdUntil(now));
+  if (!poolFull_) worker_.light(route_->entry);
   if (entry_->offered() == 0) {
     coldStart_ = true;
-    worker_.shared().waker.wake(sharedEntry());
+    if (entry_->needsWake()) worker_.shared().waker.wake(sharedEntry());
   }
   // Told as the queue doubles, so that a burst is seen at once and a long queue is not told for each request.
   if (std::has_single_bit(static_cast<unsigned>(taken.queued))) worker_.shared().demand(entry_->key());
@@ -179,6 +180,8 @@ void Session::onHead(const net::ResponseHead& head) {
       cancelCall();
       if (*refused == "draining") {
         entry_->retire(*upstream_);
+      } else if (*refused == "parked") {
+        entry_->park(*upstream_);
       } else if (*refused == "starting") {
         worker_.shared().registry.resumeLater(sharedEntry(), upstream_->uid,
                                               entry_->suspend(*upstream_, false, worker_.shared().options.pauses));

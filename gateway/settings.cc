@@ -74,6 +74,7 @@ constexpr api::Setting kRows[] = {
         "unreachablePause", "Before a replica that was not reached is tried again; doubled each further time.", 1ms, 1min),
     durationRow<&Options::pauses, &ReplicaPauses::unreachableMost>("unreachableMaxPause", "The most that it is doubled to.", 1ms, 10min),
     durationRow<&Options::wakeRetry>("wakeRetry", "Before a replica is asked for again while requests wait for the first one.", 1ms, 10min),
+    durationRow<&Options::lightTimeout>("lightTimeout", "For a parked replica to start its handler, before it is told again.", 10ms, 1h),
     countRow<&Options::pendingReplicas>("pendingReplicas", "Replicas that have called home before the API told of their pods, at most.", 1,
                                         1'000'000),
     durationRow<&Options::pendingTimeout>("pendingTimeout", "For the API to tell of them.", 10ms, 10min),

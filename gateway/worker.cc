@@ -101,10 +101,27 @@ void Worker::stop() {
     publicServer_.reset();  // cuts what is open; its sessions end their calls
     internalServer_.reset();
     peerCalls_.reset();
+    lights_.clear();
     pool_.reset();
   });
   loop_.stop();
   thread_.join();
+}
+
+void Worker::light(const std::shared_ptr<FunctionEntry>& entry) {
+  while (auto dark = entry->nextToLight()) lights_.push_back(std::make_unique<LightCall>(*this, entry, *std::move(dark)));
+}
+
+void Worker::lightLater(std::shared_ptr<FunctionEntry> entry) {
+  loop_.post([this, entry = std::move(entry)] {
+    if (pool_) light(entry);
+  });
+}
+
+void Worker::ended(LightCall& call) {
+  const auto found = std::ranges::find(lights_, &call, &std::unique_ptr<LightCall>::get);
+  loop_.destroyLater(std::move(*found));
+  lights_.erase(found);
 }
 
 Session& Worker::takeSession() {

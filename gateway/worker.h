@@ -12,6 +12,7 @@
 
 #include "gateway/access_log.h"
 #include "gateway/gateway.h"
+#include "gateway/light_call.h"
 #include "gateway/load_feed.h"
 #include "gateway/memory_guard.h"
 #include "gateway/metrics.h"
@@ -55,6 +56,7 @@ class Worker {
   void drain(std::function<void()> done);                                              // any thread
   void spareMemory(bool on);                                                           // any thread
   void demand(const kube::Key& function) { loads_.demand(function); }                  // any thread
+  void lightLater(std::shared_ptr<FunctionEntry> entry);                               // any thread: light()
   void stop();                                                                         // any thread; joins
 
   net::Loop& loop() { return loop_; }
@@ -65,6 +67,9 @@ class Worker {
   PeerCalls& peerCalls() { return *peerCalls_; }
   std::uint64_t nextId() { return ++sequence_; }
   std::uint64_t idPrefix() const { return idPrefix_; }
+  /// Lights as many parked replicas as requests wait for.
+  void light(const std::shared_ptr<FunctionEntry>& entry);
+  void ended(LightCall& call);
   Session& takeSession();
   void giveSession(Session& session);
   std::string& scratch() { return scratch_; }
@@ -97,6 +102,7 @@ class Worker {
   std::unique_ptr<net::ClientPool> pool_;
   std::unique_ptr<PeerCalls> peerCalls_;
   std::shared_ptr<const Snapshot> snapshot_;
+  std::vector<std::unique_ptr<LightCall>> lights_;
   std::vector<std::unique_ptr<Session>> sessions_;
   std::vector<Session*> spare_;
   std::uint64_t sequence_ = 0, idPrefix_ = 0;

@@ -6,6 +6,7 @@
 #include <unordered_set>
 
 #include "api/api.h"
+#include "core/warmth.h"
 #include "operator/gather.h"
 
 namespace pilotlight::op {
@@ -14,6 +15,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 constexpr std::chrono::milliseconds kDemandSpacing{5};  // a burst of demands is looked at together
+constexpr int kMostHeld = 4;                            // ticks; a shim that is not reached keeps nothing up for ever
+constexpr std::chrono::seconds kLookAfterRequest{5};    // whether a parked replica was lit for it
 
 }  // namespace
 
@@ -53,8 +56,15 @@ struct AutoscalerLoop::Inbox {
 };
 
 AutoscalerLoop::AutoscalerLoop(kube::Client& client, core::LoadSource& loads, const Caches& caches, const Log& log, Metrics& metrics,
-                               AutoscalerOptions options)
-    : client_(client), loads_(loads), caches_(caches), log_(log), metrics_(metrics), options_(options), inbox_(std::make_shared<Inbox>()) {}
+                               WarmthLoop& warmth, AutoscalerOptions options)
+    : client_(client),
+      loads_(loads),
+      caches_(caches),
+      log_(log),
+      metrics_(metrics),
+      warmth_(warmth),
+      options_(options),
+      inbox_(std::make_shared<Inbox>()) {}
 
 AutoscalerLoop::~AutoscalerLoop() {
   stop();
@@ -98,7 +108,8 @@ void AutoscalerLoop::run() {
     for (const auto& key : touched) {
       tracked_.try_emplace(key);
     }
-    if (Clock::now() >= nextTick) {
+    const bool ticked = Clock::now() >= nextTick;
+    if (ticked) {
       nextTick = Clock::now() + options_.tick;
       for (const auto& [key, tracked] : tracked_) {
         due.insert(key);
@@ -113,7 +124,7 @@ void AutoscalerLoop::run() {
     const Loads loads = currentLoads();
     complete = complete && loads_.complete();
     for (const auto& key : due) {
-      if (!evaluate(key, loads, complete)) {
+      if (!evaluate(key, loads, complete, ticked)) {
         tracked_.erase(key);
       }
     }
@@ -130,7 +141,8 @@ AutoscalerLoop::Loads AutoscalerLoop::currentLoads() const {
 }
 
 // False when there is nothing to watch over any more.
-bool AutoscalerLoop::evaluate(const kube::Key& function, const Loads& loads, bool complete) {
+// `replace`: replicas that were lit are replaced. Not on demand: the one that is being lit needs the CPU now.
+bool AutoscalerLoop::evaluate(const kube::Key& function, const Loads& loads, bool complete, bool replace) {
   const kube::Object object = caches_.functions.store().get(function);
   if (!object || object.deleting()) {
     return false;
@@ -143,15 +155,42 @@ bool AutoscalerLoop::evaluate(const kube::Key& function, const Loads& loads, boo
     return false;
   }
   const auto backends = backendsOf(function);
+  const auto pods = podsOf(function);
+  const bool parks = tracked.parked > 0 || std::ranges::any_of(pods, &core::PodState::parked);
   if (backends.empty() || tracked.spec.bounds.pinned) {
+    if (parks) {
+      keepWarmth(function, tracked, {}, {});
+    }
     return hasReplicas(function);  // the count is the reconciler's, for now
   }
-  core::ReplicaCounts counts{.current = 0, .ready = readyOf(function)};
+  const core::LoadSample sample = sampleOf(function, loads, complete, tracked);
+  const bool active = sample.partial || sample.inFlight + sample.queued > 0 || sample.now - sample.lastActive < tracked.spec.toZeroAfter;
+  const auto ready = std::ranges::count_if(pods, [](const auto& pod) { return pod.ready && !pod.parked; });
+  core::ReplicaCounts counts{.current = 0, .ready = static_cast<int>(ready)};
   std::vector<int> weights;
   for (const auto& backend : backends) {
-    counts.current += backend.replicas;
+    const auto of = [&](const auto& pod) { return pod.parked && pod.version == backend.version; };
+    const int parked = static_cast<int>(std::ranges::count_if(pods, of));
+    // What runs its handler though nobody asked for it is yet to be parked, and not a reason to have another one.
+    counts.current += std::max(backend.replicas - (active ? parked : std::max(parked, tracked.parked)), 0);
     weights.push_back(backend.weight);
   }
+  const auto decision = tracked.history.decide(tracked.spec, sample, counts);
+  const auto lit = core::splitReplicas(decision.replicas, weights);
+  const auto shares = core::withParked(lit, weights, tracked.parked, tracked.spec.bounds.max);
+  const bool settled = !parks || keepWarmth(function, tracked, backends, lit);
+  tracked.held = settled ? 0 : tracked.held + (replace ? 1 : 0);
+  const bool hold = !settled && tracked.held <= kMostHeld;
+  for (std::size_t i = 0; i < backends.size(); ++i) {
+    const int wanted = replace ? shares[i] : std::min(shares[i], std::max(lit[i], backends[i].replicas));
+    if (wanted != backends[i].replicas && !(hold && wanted < backends[i].replicas)) {
+      scale(function, backends[i], wanted, decision);
+    }
+  }
+  return decision.replicas > 0 || hasReplicas(function);
+}
+
+core::LoadSample AutoscalerLoop::sampleOf(const kube::Key& function, const Loads& loads, bool complete, Tracked& tracked) {
   core::LoadSample sample{.now = Clock::now(), .partial = !complete};
   if (const auto load = loads.find(function); load != loads.end()) {
     if (load->second.at != Clock::time_point{}) {
@@ -161,16 +200,12 @@ bool AutoscalerLoop::evaluate(const kube::Key& function, const Loads& loads, boo
     sample.queued = load->second.queued;
     sample.concurrencyMillis = load->second.concurrencyMillis;
     sample.lastActive = load->second.lastActive;
-  }
-  sample.now = tracked.at = std::max(sample.now, tracked.at);  // of two gateways, one may have been read before the other
-  const auto decision = tracked.history.decide(tracked.spec, sample, counts);
-  const auto shares = core::splitReplicas(decision.replicas, weights);
-  for (std::size_t i = 0; i < backends.size(); ++i) {
-    if (shares[i] != backends[i].replicas) {
-      scale(function, backends[i], shares[i], decision);
+    if (std::exchange(tracked.requests, load->second.requests) != load->second.requests || sample.inFlight + sample.queued > 0) {
+      tracked.activeAt = Clock::now();
     }
   }
-  return decision.replicas > 0 || hasReplicas(function);
+  sample.now = tracked.at = std::max(sample.now, tracked.at);  // of two gateways, one may have been read before the other
+  return sample;
 }
 
 bool AutoscalerLoop::readSpec(const kube::Object& object, Tracked& tracked) const {
@@ -182,6 +217,7 @@ bool AutoscalerLoop::readSpec(const kube::Object& object, Tracked& tracked) cons
     return !tracked.parsedVersion.empty();  // keep to what was last valid
   }
   tracked.uid = object.uid();
+  tracked.parked = function->spec.replicas ? 0 : function->spec.scale.parked;
   tracked.parsedVersion = object.resourceVersion();
   tracked.spec = {.bounds = core::replicaBounds(function->spec, function->status.initialScaleReached),
                   .targetPerReplica = core::targetPerReplica(function->spec.concurrency),
@@ -202,6 +238,7 @@ std::vector<AutoscalerLoop::Backend> AutoscalerLoop::backendsOf(const kube::Key&
     Backend backend;
     backend.deployment = caches_.deployments.store().get({function.namespace_, entry.value("deployment", "")});
     backend.weight = entry.value("weight", 0);
+    backend.version = entry.value("version", std::int64_t{0});
     if (backend.deployment && backend.weight > 0) {
       backend.replicas = deploymentState(backend.deployment).replicas;
       backends.push_back(std::move(backend));
@@ -216,12 +253,31 @@ bool AutoscalerLoop::hasReplicas(const kube::Key& function) const {
                              [](const kube::Object& deployment) { return deploymentState(deployment).replicas > 0; });
 }
 
-int AutoscalerLoop::readyOf(const kube::Key& function) const {
-  const auto pods = caches_.ownedBy(caches_.pods, function);
-  return static_cast<int>(std::ranges::count_if(pods, [](const kube::Object& object) {
-    const auto pod = podState(object);
-    return pod.ready && !pod.deleting;
-  }));
+// Versions that take no traffic have all their replicas lit: whether their handler starts decides whether they will.
+bool AutoscalerLoop::keepWarmth(const kube::Key& function, const Tracked& tracked, const std::vector<Backend>& backends,
+                                const std::vector<int>& lit) {
+  const bool look = Clock::now() - tracked.activeAt < kLookAfterRequest;
+  bool settled = true;
+  for (const auto& deployment : caches_.ownedBy(caches_.deployments, function)) {
+    const auto backend = std::ranges::find(backends, deployment.name(), [](const Backend& each) { return each.deployment.name(); });
+    if (backend == backends.end()) {
+      warmth_.want(deployment, {.lit = deploymentState(deployment).replicas});
+    } else {
+      settled &= warmth_.want(deployment,
+                              {.lit = lit[static_cast<std::size_t>(backend - backends.begin())], .parked = tracked.parked, .look = look});
+    }
+  }
+  return settled;
+}
+
+std::vector<core::PodState> AutoscalerLoop::podsOf(const kube::Key& function) const {
+  std::vector<core::PodState> pods;
+  for (const auto& object : caches_.ownedBy(caches_.pods, function)) {
+    if (!object.deleting()) {
+      pods.push_back(podState(object));
+    }
+  }
+  return pods;
 }
 
 void AutoscalerLoop::scale(const kube::Key& function, const Backend& backend, int replicas, const core::ScaleDecision& why) {

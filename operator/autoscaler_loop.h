@@ -12,10 +12,12 @@
 
 #include "core/autoscale.h"
 #include "core/load.h"
+#include "core/plan.h"
 #include "kube/client.h"
 #include "operator/caches.h"
 #include "operator/log.h"
 #include "operator/metrics.h"
+#include "operator/warmth_loop.h"
 
 namespace pilotlight::op {
 
@@ -27,7 +29,7 @@ struct AutoscalerOptions {
 
 class AutoscalerLoop {
  public:
-  AutoscalerLoop(kube::Client& client, core::LoadSource& loads, const Caches& caches, const Log& log, Metrics& metrics,
+  AutoscalerLoop(kube::Client& client, core::LoadSource& loads, const Caches& caches, const Log& log, Metrics& metrics, WarmthLoop& warmth,
                  AutoscalerOptions options);
   ~AutoscalerLoop();
   AutoscalerLoop(const AutoscalerLoop&) = delete;
@@ -42,23 +44,31 @@ class AutoscalerLoop {
   struct Tracked {
     core::Autoscaler history;
     core::AutoscaleSpec spec;
-    core::SteadyTime at{};      // of the last sample
-    std::string parsedVersion;  // the Function's resourceVersion that `spec` is from
+    core::SteadyTime at{};        // of the last sample
+    int parked = 0;               // scale.parked
+    int held = 0;                 // ticks in a row for which a shrinking waited for the warmth
+    std::int64_t requests = 0;    // of the last sample
+    core::SteadyTime activeAt{};  // when that last rose
+    std::string parsedVersion;    // the Function's resourceVersion that `spec` is from
     std::string uid;
   };
   struct Backend {
     kube::Object deployment;
     int weight = 0;
     int replicas = 0;
+    std::int64_t version = 0;
   };
 
   void run();
   Loads currentLoads() const;
-  bool evaluate(const kube::Key& function, const Loads& loads, bool complete);
+  bool evaluate(const kube::Key& function, const Loads& loads, bool complete, bool replace);
+  static core::LoadSample sampleOf(const kube::Key& function, const Loads& loads, bool complete, Tracked& tracked);
   bool readSpec(const kube::Object& function, Tracked& tracked) const;
   std::vector<Backend> backendsOf(const kube::Key& function) const;
   bool hasReplicas(const kube::Key& function) const;
-  int readyOf(const kube::Key& function) const;
+  bool keepWarmth(const kube::Key& function, const Tracked& tracked, const std::vector<Backend>& backends, const std::vector<int>& lit);
+  /// Not those that are going.
+  std::vector<core::PodState> podsOf(const kube::Key& function) const;
   void scale(const kube::Key& function, const Backend& backend, int replicas, const core::ScaleDecision& why);
 
   kube::Client& client_;
@@ -66,6 +76,7 @@ class AutoscalerLoop {
   const Caches& caches_;
   const Log& log_;
   Metrics& metrics_;
+  WarmthLoop& warmth_;
   const AutoscalerOptions options_;
   const std::shared_ptr<Inbox> inbox_;  // shared with the listener, which the load source may keep beyond our life
 

@@ -21,10 +21,11 @@ kube::InformerOptions owned(const std::string& namespace_) {
   return options;
 }
 
-// Of a pod, what podState() reads.
+// Of a pod, what podState() and the warmth loop read.
 kube::InformerOptions ownedPods(const std::string& namespace_) {
   kube::InformerOptions options = owned(namespace_);
-  options.keep = {"/metadata/labels", "/status/conditions", "/status/initContainerStatuses", "/status/containerStatuses"};
+  options.keep = {"/metadata/labels",   "/metadata/annotations",         "/metadata/creationTimestamp", "/status/podIP",
+                  "/status/conditions", "/status/initContainerStatuses", "/status/containerStatuses"};
   return options;
 }
 

@@ -45,6 +45,18 @@ bool isWaiting(const kube::Object& pod) {
 
 }  // namespace
 
+std::int64_t restartCount(const kube::Object& pod) {
+  const auto* statuses = pod.at("/status/containerStatuses");
+  if (statuses != nullptr && statuses->is_array()) {
+    for (const auto& status : *statuses) {
+      if (textAt(status, "name") == core::kFunctionContainer) {
+        return status.value("restartCount", std::int64_t{0});
+      }
+    }
+  }
+  return 0;
+}
+
 core::PodState podState(const kube::Object& pod, const std::string& mountFailure) {
   const auto* ready = findCondition(pod, "Ready");
   core::PodProblem problem = core::podProblem(pod.json());
@@ -54,6 +66,7 @@ core::PodState podState(const kube::Object& pod, const std::string& mountFailure
   return {.name = pod.name(),
           .version = versionOf(pod),
           .ready = ready != nullptr && textAt(*ready, "status") == "True",
+          .parked = pod.annotation(api::kAnnotationParked) == std::to_string(restartCount(pod)),
           .deleting = pod.deleting(),
           .problem = std::move(problem.reason),
           .problemMessage = std::move(problem.message),

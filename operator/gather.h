@@ -28,6 +28,8 @@ struct Gathered {
 /// What the decision knows of a pod: a pure reading of its status.
 /// `mountFailure`: what the kubelet says of its volumes; it counts while its containers wait for them.
 core::PodState podState(const kube::Object& pod, const std::string& mountFailure = "");
+/// Of the function's container.
+std::int64_t restartCount(const kube::Object& pod);
 core::DeploymentState deploymentState(const kube::Object& deployment);
 /// True when the object's controller is the owner with this uid.
 bool controlledBy(const kube::Object& object, const std::string& uid);

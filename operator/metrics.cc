@@ -42,6 +42,9 @@ struct Metrics::Impl {
       family(registry, prometheus::BuildGauge(), "pilotlight_operator_desired_replicas", "Replicas asked for, all versions");
   Family<Gauge>& ready =
       family(registry, prometheus::BuildGauge(), "pilotlight_operator_ready_replicas", "Replicas that are ready, all versions");
+  Family<Gauge>& states =
+      family(registry, prometheus::BuildGauge(), "pilotlight_replicas",
+             "Replicas by state: warm (its handler runs), parked (the shim alone), starting (neither, or on its way to warm)");
   Family<Counter>& restarts =
       family(registry, prometheus::BuildCounter(), "pilotlight_operator_watch_restarts_total", "Lists after the first, by resource");
 
@@ -50,12 +53,20 @@ struct Metrics::Impl {
   Counter& droppedCount = dropped.Add({});
   Gauge& depth = depths.Add({});
 
-  struct Replicas {
-    Gauge* desired;
-    Gauge* ready;
+  struct Gauges {
+    Gauge *desired, *ready, *warm, *parked, *starting;
   };
+  Gauges gaugesOf(const kube::Key& function) {
+    const prometheus::Labels labels{{"namespace", function.namespace_}, {"function", function.name}};
+    const auto state = [&](const char* name) {
+      auto all = labels;
+      all["state"] = name;
+      return &states.Add(all);
+    };
+    return {&desired.Add(labels), &ready.Add(labels), state("warm"), state("parked"), state("starting")};
+  }
   std::mutex mutex;
-  std::unordered_map<kube::Key, Replicas, kube::KeyHash> replicas;  // guarded by mutex
+  std::unordered_map<kube::Key, Gauges, kube::KeyHash> replicas;  // guarded by mutex
 };
 
 Metrics::Metrics() : impl_(std::make_unique<Impl>()) {}
@@ -76,15 +87,17 @@ void Metrics::eventDropped() {
   impl_->droppedCount.Increment();
 }
 
-void Metrics::setReplicas(const kube::Key& function, int desired, int ready) {
+void Metrics::setReplicas(const kube::Key& function, const Replicas& replicas) {
   const std::scoped_lock lock(impl_->mutex);
   auto it = impl_->replicas.find(function);
   if (it == impl_->replicas.end()) {
-    const prometheus::Labels labels{{"namespace", function.namespace_}, {"function", function.name}};
-    it = impl_->replicas.emplace(function, Impl::Replicas{&impl_->desired.Add(labels), &impl_->ready.Add(labels)}).first;
+    it = impl_->replicas.emplace(function, impl_->gaugesOf(function)).first;
   }
-  it->second.desired->Set(desired);
-  it->second.ready->Set(ready);
+  it->second.desired->Set(replicas.desired);
+  it->second.ready->Set(replicas.warm);
+  it->second.warm->Set(replicas.warm);
+  it->second.parked->Set(replicas.parked);
+  it->second.starting->Set(replicas.all - replicas.warm - replicas.parked);
 }
 
 void Metrics::forget(const kube::Key& function) {
@@ -93,6 +106,9 @@ void Metrics::forget(const kube::Key& function) {
   if (it != impl_->replicas.end()) {
     impl_->desired.Remove(it->second.desired);
     impl_->ready.Remove(it->second.ready);
+    for (Gauge* state : {it->second.warm, it->second.parked, it->second.starting}) {
+      impl_->states.Remove(state);
+    }
     impl_->replicas.erase(it);
   }
 }

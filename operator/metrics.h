@@ -20,7 +20,12 @@ class Metrics {
   void reconciled(const char* result, std::chrono::steady_clock::duration took);
   void scaled(const char* direction);  ///< up | down | to_zero
   void eventDropped();
-  void setReplicas(const kube::Key& function, int desired, int ready);
+  struct Replicas {
+    int desired = 0;  ///< asked for
+    int all = 0, warm = 0, parked = 0;
+  };
+  /// Of all versions.
+  void setReplicas(const kube::Key& function, const Replicas& replicas);
   void forget(const kube::Key& function);
   void setQueueDepth(std::size_t depth);
   void setWatchRestarts(const std::string& resource, std::int64_t total);

@@ -16,6 +16,7 @@
 #include "operator/mount_failures.h"
 #include "operator/reconciler.h"
 #include "operator/source_cache.h"
+#include "operator/warmth_loop.h"
 
 namespace pilotlight::op {
 
@@ -61,7 +62,8 @@ struct Operator::Impl {
         gatherer(caches, sources, mountFailures, gateways, log, plan),
         applier(client, events, log, metrics, plan, gateways != nullptr ? gateways->namespace_() : ""),
         reconciler(caches, gatherer, applier, log, metrics, plan),
-        autoscaler(client, load, caches, log, metrics,
+        warmth(client, caches, log, {.resize = options.resizePods}),
+        autoscaler(client, load, caches, log, metrics, warmth,
                    {.tick = options.autoscaleTick, .stableWindow = options.stableWindow, .panicWindow = options.panicWindow}) {
     caches.onChange([this](const kube::Key& function) { queue.add(function); });
     caches.functions.addHandler([this](const kube::Object& before, const kube::Object& after) { sources.functionChanged(before, after); });
@@ -112,6 +114,7 @@ struct Operator::Impl {
     autoscaler.stop();
     mountFailures.stop();
     sources.stop();
+    warmth.stop();
     caches.stop();
     events.stop();
   }
@@ -130,6 +133,7 @@ struct Operator::Impl {
   const Gatherer gatherer;
   const Applier applier;
   const Reconciler reconciler;
+  WarmthLoop warmth;
   AutoscalerLoop autoscaler;
   std::vector<std::thread> workers;
 };
@@ -155,6 +159,7 @@ std::expected<void, std::string> Operator::start() {
   if (!impl_->sources.waitForSync(kSourcePatience)) {
     impl_->log.warn("Secrets and ConfigMaps are not listed yet: may the operator list and watch them in each namespace given?", {});
   }
+  impl_->warmth.start();
   impl_->autoscaler.start();
   for (int i = 0; i < std::max(impl_->options.workers, 1); ++i) {
     impl_->workers.emplace_back([this] { impl_->work(); });

@@ -36,6 +36,7 @@ struct OperatorOptions {
   std::chrono::milliseconds stableWindow{std::chrono::seconds(60)};
   std::chrono::milliseconds panicWindow{std::chrono::seconds(6)};
   std::chrono::milliseconds syncTimeout{std::chrono::seconds(10)};
+  bool resizePods = true;                          ///< parked pods request next to nothing; needs Kubernetes 1.33
   int history = 10;                                ///< versions kept beside the one that serves
   std::string logLevel = "info";                   ///< trace | debug | info | warning | error | off
   std::function<void(std::string_view line)> log;  ///< JSON lines without the newline, from any thread; default stdout

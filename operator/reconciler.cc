@@ -51,7 +51,8 @@ Outcome Reconciler::reconcile(const kube::Key& function) const {
   for (const auto& deployment : gathered->observed.deployments) {
     desired += deployment.replicas;
   }
-  metrics_.setReplicas(function, desired, plan.status.readyReplicas);
+  metrics_.setReplicas(
+      function, {.desired = desired, .all = plan.status.replicas, .warm = plan.status.readyReplicas, .parked = plan.status.parkedReplicas});
   metrics_.reconciled(outcome == Outcome::done ? "success" : outcome == Outcome::again ? "conflict" : "error", took());
   return outcome;
 }

@@ -60,6 +60,7 @@ class CallHome::Attempt final : public net::ClientHandler {
     timer_.cancel();
     if (call_) std::exchange(call_, nullptr)->cancel();
   }
+  bool waits() const { return timer_.armed(); }
 
   void onHead(const net::ResponseHead& head) override { status_ = head.status; }
   void onBody(std::string_view) override {}
@@ -125,16 +126,21 @@ std::string CallHome::body() const {
   const auto age = [now](net::Clock::time_point since) {
     return std::to_string(std::max<std::int64_t>(0, std::chrono::duration_cast<std::chrono::microseconds>(now - since).count()));
   };
-  return identity_ + ",\"begunUs\":" + age(begun_) + ",\"listeningUs\":" + age(ready_) + "}";
+  return identity_ + (parked_ ? ",\"parked\":true" : "") + ",\"begunUs\":" + age(begun_) + ",\"listeningUs\":" + age(ready_) + "}";
 }
 
-void CallHome::start() {
+void CallHome::start(bool parked) {
+  parked_ = parked;
   ready_ = net::Clock::now();
   for (auto& attempt : attempts_) attempt->start();
 }
 
 void CallHome::stop() {
   for (auto& attempt : attempts_) attempt->stop();
+}
+
+bool CallHome::told() const {
+  return std::ranges::none_of(attempts_, [](const auto& attempt) { return attempt->waits(); });
 }
 
 }  // namespace pilotlight::shim

@@ -1,5 +1,5 @@
-// Tells the gateways that this replica takes requests: POST to each until it answers 204, with growing delays from 5 ms
-// to 1 s. Signed with the Function's key. From the pod's own address, by which the gateway knows it. Loop thread only.
+// Tells the gateways that this replica takes requests, or that it is parked: POST to each until it answers 204, with growing
+// delays from 5 ms to 1 s. Signed with the Function's key. From the pod's own address, by which the gateway knows it. Loop thread only.
 #pragma once
 
 #include <memory>
@@ -16,8 +16,9 @@ class CallHome {
  public:
   CallHome(net::Loop& loop, const Config& config, std::uint16_t port, const Log& log);
   ~CallHome();
-  void start();  ///< from the beginning
+  void start(bool parked = false);  ///< from the beginning
   void stop();
+  bool told() const;  ///< every gateway has taken it
 
  private:
   class Attempt;
@@ -29,6 +30,7 @@ class CallHome {
   const std::string identity_, key_;
   const net::Clock::time_point begun_;
   net::Clock::time_point ready_{};
+  bool parked_ = false;  // what is told
   net::ClientPool pool_;
   std::vector<std::unique_ptr<Attempt>> attempts_;
 };

@@ -6,6 +6,7 @@
 #include <array>
 #include <charconv>
 #include <cstdio>
+#include <utility>
 
 #include "api/shim_contract.h"
 #include "runtime-shim/served_call.h"
@@ -62,29 +63,95 @@ void FunctionServer::refuse(net::Exchange& exchange, std::string_view reason) {
 bool FunctionServer::answersItself(net::Exchange& exchange) {
   std::string_view path = exchange.head().path;
   if (!path.starts_with(contract::kShimPrefix)) return false;
-  bool takes = ready_ && !draining_;
+  bool takes = (ready_ || parked_) && !draining_;
   if (path == contract::kShimHealthz) {
     exchange.respond(200, "text/plain", "ok\n");
   } else if (path == contract::kShimReadyz) {
-    exchange.respond(takes ? 200 : 503, "text/plain", takes ? "ok\n" : draining_ ? "draining\n" : "starting\n");
+    exchange.respond(takes ? 200 : 503, "text/plain", draining_ ? "draining\n" : parked_ ? "parked\n" : ready_ ? "ok\n" : "starting\n");
   } else if (path == contract::kShimMetrics) {
-    exchange.respond(200, "text/plain; version=0.0.4", metrics_.text({inFlight_, config_.concurrency, takes, draining_}));
-  } else if (path != contract::kShimDrain) {
+    exchange.respond(200, "text/plain; version=0.0.4",
+                     metrics_.text({inFlight_, config_.concurrency, takes && !parked_, parked_, draining_}));
+  } else {
+    return false;
+  }
+  return true;
+}
+
+net::ExchangeHandler* FunctionServer::control(net::Exchange& exchange) {
+  std::string_view path = exchange.head().path;
+  if (path != contract::kShimDrain && path != contract::kShimPark && path != contract::kShimLight) {
     exchange.respond(404, "text/plain", "not found\n");
   } else if (exchange.head().method != "POST") {
     exchange.respond(405, "text/plain", "use POST\n");
+  } else if (path == contract::kShimLight) {
+    return light(exchange);
+  } else if (path == contract::kShimPark) {
+    park(exchange);
   } else {
     beginDrain();
     if (drainRequested_) drainRequested_();
     exchange.respond(202, "text/plain", "draining\n");
   }
-  return true;
+  return nullptr;
+}
+
+void FunctionServer::park(net::Exchange& exchange) {
+  exchange.closeAfter();  // whoever serves here next may be another process
+  const bool parks = !draining_ && (parked_ || (ready_ && idle() && parkRequested_ && parkRequested_()));
+  exchange.respond(parks ? 202 : 409, "text/plain", parks ? "parked\n" : draining_ ? "draining\n" : ready_ ? "busy\n" : "starting\n");
+}
+
+// Answers when requests are taken. Deletes itself.
+class FunctionServer::LightWait final : public net::ExchangeHandler {
+ public:
+  LightWait(FunctionServer& server, net::Exchange& exchange) : server_(server), exchange_(exchange) { server_.lightWaits_.push_back(this); }
+  void answer(bool lit) { exchange_.respond(lit ? 200 : 503, "text/plain", lit ? "lit\n" : "not lit\n"); }
+  void onBody(net::Exchange&, std::string_view) override {}
+  void onBodyEnd(net::Exchange&) override {}
+  void onEnd(net::Exchange&, bool) override {
+    std::erase(server_.lightWaits_, this);
+    delete this;
+  }
+
+ private:
+  FunctionServer& server_;
+  net::Exchange& exchange_;
+};
+
+net::ExchangeHandler* FunctionServer::light(net::Exchange& exchange) {
+  if (draining_ || (ready_ && !parked_)) {
+    exchange.respond(draining_ ? 503 : 200, "text/plain", draining_ ? "draining\n" : "lit\n");
+    return nullptr;
+  }
+  auto* wait = new LightWait(*this, exchange);
+  // Posted: it may succeed at once, and the exchange has its handler only when we return.
+  if (parked_ && lightRequested_) loop_.post(lightRequested_);
+  return wait;
+}
+
+void FunctionServer::answerLights(bool lit) {
+  for (LightWait* wait : std::exchange(lightWaits_, {})) wait->answer(lit);
+}
+
+void FunctionServer::setReady(bool ready) {
+  ready_ = ready;
+  if (ready) answerLights(true);
+}
+
+void FunctionServer::beginDrain() {
+  draining_ = true;
+  answerLights(false);
 }
 
 net::ExchangeHandler* FunctionServer::onRequest(net::Exchange& exchange) {
   if (answersItself(exchange)) return nullptr;
+  if (exchange.head().path.starts_with(contract::kShimPrefix)) return control(exchange);
   lastActivity_ = loop_.now();
-  std::string_view reason = draining_ ? "draining" : !ready_ ? "starting" : inFlight_ >= config_.concurrency ? "concurrency" : "";
+  std::string_view reason = draining_                          ? "draining"
+                            : parked_                          ? "parked"
+                            : !ready_                          ? "starting"
+                            : inFlight_ >= config_.concurrency ? "concurrency"
+                                                               : "";
   if (!reason.empty()) {
     refuse(exchange, reason);
     return nullptr;

@@ -2,12 +2,13 @@
 // endpoints. The handler is called through an Invoker.
 //
 // Refusals (503 with X-Pilotlight-Refused) are immediate and the handler never saw the request: `starting` while the
-// invoker is not ready, `draining` after beginDrain(), `concurrency` when all slots are taken.
+// invoker is not ready, `parked` while there is none, `draining` after beginDrain(), `concurrency` when all slots are taken.
 // Loop thread only.
 #pragma once
 
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "net/server.h"
 #include "runtime-shim/config.h"
@@ -24,9 +25,11 @@ class FunctionServer final : public net::Application {
   ~FunctionServer();
 
   void listen(net::Fd listener) { server_.listen(std::move(listener)); }
-  void setReady(bool ready) { ready_ = ready; }
+  void setReady(bool ready);
+  /// There is no handler, but there will be when it is asked for: to the kubelet that is ready. Not together with setReady(true).
+  void setParked(bool parked) { parked_ = parked; }
   /// From now on new requests are refused; connections are still accepted, so that nobody sees a refused connection.
-  void beginDrain() { draining_ = true; }
+  void beginDrain();
   bool draining() const { return draining_; }
   /// Stops accepting and closes the connections as they become idle; then `done`.
   void close(std::function<void()> done) { server_.drain(std::move(done)); }
@@ -34,6 +37,12 @@ class FunctionServer final : public net::Application {
   void leave(std::function<void()> done) { server_.leave(std::move(done)); }
   /// Asked for through the drain endpoint.
   void onDrainRequested(std::function<void()> listener) { drainRequested_ = std::move(listener); }
+  /// The same for the park endpoint, while idle and ready; false: not now.
+  void onParkRequested(std::function<bool()> listener) { parkRequested_ = std::move(listener); }
+  /// The same for the light endpoint, while parked; what asked is answered once requests are taken.
+  void onLightRequested(std::function<void()> listener) { lightRequested_ = std::move(listener); }
+  /// Answers those who wait for it.
+  void answerLights(bool lit);
 
   bool idle() const { return calls_.inUse() == 0; }
   std::size_t inFlight() const { return inFlight_; }
@@ -45,8 +54,12 @@ class FunctionServer final : public net::Application {
 
  private:
   class ServedCall;
+  class LightWait;
 
   bool answersItself(net::Exchange& exchange);
+  net::ExchangeHandler* control(net::Exchange& exchange);
+  void park(net::Exchange& exchange);
+  net::ExchangeHandler* light(net::Exchange& exchange);
   void refuse(net::Exchange& exchange, std::string_view reason);
   std::string_view requestIdOf(const net::RequestHead& head);
   void releaseSlot();
@@ -58,8 +71,11 @@ class FunctionServer final : public net::Application {
   Metrics& metrics_;
   const Log& log_;
   bool ready_ = false;
+  bool parked_ = false;
   bool draining_ = false;
-  std::function<void()> drainRequested_;
+  std::function<void()> drainRequested_, lightRequested_;
+  std::function<bool()> parkRequested_;
+  std::vector<LightWait*> lightWaits_;  // each its own owner, until its exchange ends
   std::size_t inFlight_ = 0;
   std::string idPrefix_, id_;  // id_: the last one made
   std::uint64_t idNext_ = 0;

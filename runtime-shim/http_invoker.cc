@@ -183,6 +183,7 @@ HttpInvoker::~HttpInvoker() = default;
 
 void HttpInvoker::start(std::function<void(bool)> onReadiness) {
   onReadiness_ = std::move(onReadiness);
+  if (peer_) pool_.forget(address_);  // of the handler before
   process_.start();
 }
 

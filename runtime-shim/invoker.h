@@ -63,7 +63,8 @@ class Invocation {
 class Invoker {
  public:
   virtual ~Invoker() = default;
-  /// Prepares the handler. `onReadiness` is told each change, from the loop; it starts as not ready.
+  /// Prepares the handler. `onReadiness` is told each change, from the loop; it starts as not ready. Again once stop() is done, of
+  /// a handler that is a process of its own.
   virtual void start(std::function<void(bool ready)> onReadiness) = 0;
   /// Only while ready. The invocation stays the invoker's, which gets it back through retire().
   virtual Invocation& invoke(Call& call) = 0;

@@ -78,7 +78,8 @@ template <class AnyInvoker, class Pass, class ExitCode>
   std::uint16_t port = net::localAddress(listener.get()).port;
   FunctionServer server(process.loop, process.config, invoker, process.metrics, process.log);
   CallHome home(process.loop, process.config, port, process.log);
-  Lifecycle lifecycle(process.loop, process.config, server, invoker, home, process.config.readyFd, process.log);
+  Lifecycle lifecycle(process.loop, process.config, server, invoker, home, process.config.readyFd, Lifecycle::Parking::handler,
+                      process.log);
   server.listen(std::move(listener));
   run(process, [&] { lifecycle.start(); }, [&] { lifecycle.terminate(); }, pass, exitCode);
 }

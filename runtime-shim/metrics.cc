@@ -54,6 +54,8 @@ std::string Metrics::text(const Gauges& gauges) const {
   line(out, "concurrency_limit", "", std::to_string(gauges.limit));
   head(out, "ready", "gauge", "1 while requests are taken.");
   line(out, "ready", "", gauges.ready ? "1" : "0");
+  head(out, "parked", "gauge", "1 while there is no handler until a request needs it.");
+  line(out, "parked", "", gauges.parked ? "1" : "0");
   head(out, "draining", "gauge", "1 from the first SIGTERM on.");
   line(out, "draining", "", gauges.draining ? "1" : "0");
   head(out, "handler_restarts_total", "counter", "How often the handler was started again after it ended.");

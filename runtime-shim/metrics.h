@@ -23,14 +23,14 @@ class Metrics {
 
   struct Gauges {
     std::size_t inFlight = 0, limit = 0;
-    bool ready = false, draining = false;
+    bool ready = false, parked = false, draining = false;
   };
   std::string text(const Gauges& gauges) const;
 
  private:
   static constexpr std::array kBounds = {0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0};
   std::array<std::uint64_t, 600> codes_{};
-  std::map<std::string, std::uint64_t> refused_ = {{"concurrency", 0}, {"draining", 0}, {"starting", 0}};
+  std::map<std::string, std::uint64_t> refused_ = {{"concurrency", 0}, {"draining", 0}, {"parked", 0}, {"starting", 0}};
   std::array<std::uint64_t, kBounds.size() + 1> buckets_{};
   double sum_ = 0;
   std::uint64_t count_ = 0;

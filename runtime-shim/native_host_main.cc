@@ -40,15 +40,15 @@ int serve(const Config& config) {
   SourceWatch watch(loop, config.watched, log, [&] { invoker.sourcesChanged(); });
   FunctionServer server(loop, config, invoker, metrics, log);
   CallHome home(loop, config, net::localAddress(config.listenFd).port, log);
-  Lifecycle lifecycle(loop, config, server, invoker, home, config.statusFd, log);
+  Lifecycle lifecycle(loop, config, server, invoker, home, config.statusFd, Lifecycle::Parking::process, log);
   Signals signals(loop, {SIGTERM, SIGINT}, [&](int) { lifecycle.terminate(); });
   lifecycle.start();
   setCloseOnExec(config.listenFd);
   server.listen(net::Fd(config.listenFd));
-  invoker.run([&exitCode] {
+  invoker.run([&exitCode, &lifecycle] {
     // Handlers may still run when the grace is over; nothing of theirs is waited for, and no destructor may hit them.
     std::fflush(nullptr);
-    ::_exit(exitCode);
+    ::_exit(lifecycle.parked() ? kExitParked : exitCode);
   });
   return exitCode;
 }

@@ -23,6 +23,8 @@ SupervisedProcess::~SupervisedProcess() {
 }
 
 void SupervisedProcess::start() {
+  intent_ = Intent::keepRunning;
+  failedStarts_ = 0;
   spawn();
 }
 
@@ -49,6 +51,7 @@ void SupervisedProcess::onEnded(int status) {
     if (stopped_) std::exchange(stopped_, nullptr)();
     return;
   }
+  if (WIFEXITED(status) && WEXITSTATUS(status) == events_.restCode) return events_.rests();
   auto delay = backoff_.ended(net::Clock::now());
   log_.error("handler ended", {{"pid", pid}, {"how", describeWaitStatus(status)}, {"restart_in_ms", delay.count()}});
   const int code = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);

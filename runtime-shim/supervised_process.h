@@ -19,13 +19,15 @@ class SupervisedProcess {
   struct Events {
     std::function<std::expected<pid_t, std::string>()> spawn;  ///< the error says why it can't be started
     std::function<void()> started;
-    std::function<void()> ended;  ///< not after stop()
+    std::function<void()> ended;            ///< not after stop()
+    std::function<void()> rests = nullptr;  ///< it has ended with `restCode`: start() starts it again
+    int restCode = -1;
   };
   /// `signalGroup`: SIGTERM goes to its whole process group.
   SupervisedProcess(net::Loop& loop, Children& children, const Log& log, const Settings& settings, bool signalGroup, Events events);
   ~SupervisedProcess();
 
-  void start();
+  void start();  ///< also after stop() is done
   /// SIGTERM now, SIGKILL to its group at `deadline`; `done` once it has ended.
   void stop(net::Clock::time_point deadline, std::function<void()> done);
   /// To its group or to itself, as constructed; no effect while it doesn't run.

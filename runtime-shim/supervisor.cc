@@ -42,9 +42,12 @@ std::string hostPath(const Config& config) {
 // Answers in place of the host.
 class Supervisor::Down final : public Invoker {
  public:
-  Down(Supervisor& owner, net::Fd listener) : server_(owner.loop_, owner.config_, *this, owner.metrics_, owner.log_) {
+  Down(Supervisor& owner, net::Fd listener, bool parked) : server_(owner.loop_, owner.config_, *this, owner.metrics_, owner.log_) {
+    server_.setParked(parked);
+    server_.onLightRequested([&owner] { owner.light(); });
     server_.listen(std::move(listener));
   }
+  void lit() { server_.answerLights(true); }
   void close(std::function<void()> done) { server_.leave(std::move(done)); }
   void start(std::function<void(bool)>) override {}
   Invocation& invoke(Call&) override { std::abort(); }  // it is never ready
@@ -63,7 +66,7 @@ Supervisor::Supervisor(net::Loop& loop, const Config& config, net::Fd listener, 
       log_(log),
       environment_(hostEnvironment()),
       process_(loop, children, log, config.settings, false,
-               {[this] { return spawnHost(); }, [this] { onStarted(); }, [this] { onEnded(); }}) {
+               {[this] { return spawnHost(); }, [this] { onStarted(); }, [this] { onEnded(); }, [this] { standIn(true); }, kExitParked}) {
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) std::abort();
   statusRead_ = net::Fd(ends[0]);
@@ -108,9 +111,18 @@ void Supervisor::onStarted() {
 void Supervisor::onEnded() {
   if (std::exchange(hostReady_, false)) relay("unready\n");
   if (terminating_) return loop_.stop();
+  standIn(false);
+}
+
+void Supervisor::standIn(bool parked) {
+  lighting_ = false;
   down_.reset();
   ++downs_;
-  down_ = std::make_unique<Down>(*this, net::Fd(::fcntl(listener_.get(), F_DUPFD_CLOEXEC, 3)));
+  down_ = std::make_unique<Down>(*this, net::Fd(::fcntl(listener_.get(), F_DUPFD_CLOEXEC, 3)), parked);
+}
+
+void Supervisor::light() {
+  if (!std::exchange(lighting_, true) && !terminating_ && !process_.running()) process_.start();
 }
 
 void Supervisor::relay(std::string_view text) {
@@ -125,6 +137,7 @@ void Supervisor::onReady(std::uint32_t) {
   std::string_view said(text, static_cast<std::size_t>(size));
   hostReady_ = !said.ends_with("unready\n");
   if (hostReady_) process_.settled();
+  if (hostReady_ && down_) down_->lit();
   relay(said);
 }
 

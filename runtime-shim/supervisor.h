@@ -1,5 +1,6 @@
 // Runtime `native`, in PID 1: holds the listening socket and keeps pilotlight-native-host running on it. While the host is
-// down, its place on the socket is taken by a server that refuses everything as `starting`. Loop thread only.
+// down, its place on the socket is taken by a server that refuses everything as `starting`; or, when the host has ended because it
+// was parked, as `parked`, until that server is told to light it again. Loop thread only.
 #pragma once
 
 #include <memory>
@@ -27,6 +28,8 @@ class Supervisor final : public net::Pollable {
   std::expected<pid_t, std::string> spawnHost();
   void onStarted();
   void onEnded();
+  void standIn(bool parked);
+  void light();
   void relay(std::string_view text);
 
   net::Loop& loop_;
@@ -38,6 +41,7 @@ class Supervisor final : public net::Pollable {
   net::Fd statusRead_, statusWrite_;
   bool hostReady_ = false;
   bool terminating_ = false;
+  bool lighting_ = false;
   std::unique_ptr<Down> down_;  // serves while the host is down, and until its last connection has ended
   std::uint64_t downs_ = 0;     // how many there were
   SupervisedProcess process_;

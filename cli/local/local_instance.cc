@@ -98,6 +98,7 @@ std::expected<void, std::string> LocalInstance::Impl::startWorkers() {
   config.gateways = internal;
   config.sourceNamespaces = {"*"};
   config.callHomeKey = callHomeKey;
+  config.resizePods = false;  // processes request nothing
   config.logLevel = options.logLevel;
   config.log = options.log;
   operator_.emplace(cluster, *gateway, std::move(config));

@@ -36,7 +36,7 @@ inline constexpr const char* kHeaderPrefix = "X-Pilotlight-";
 inline constexpr const char* kHeaderDeadline = "X-Pilotlight-Deadline";   ///< epoch milliseconds
 inline constexpr const char* kHeaderParamPrefix = "X-Pilotlight-Param-";  ///< path parameters: X-Pilotlight-Param-id
 inline constexpr const char* kHeaderRequestId = "X-Request-Id";
-/// On a 503 of the shim that the handler never saw: safe to send elsewhere. concurrency | draining | starting
+/// On a 503 of the shim that the handler never saw: safe to send elsewhere. concurrency | draining | starting | parked
 inline constexpr const char* kHeaderRefused = "X-Pilotlight-Refused";
 /// On a 5xx that the shim itself answered for the handler: timeout | crashed | start-failed | bad-response
 inline constexpr const char* kHeaderShimError = "X-Pilotlight-Error";
@@ -44,10 +44,14 @@ inline constexpr const char* kHeaderShimError = "X-Pilotlight-Error";
 // The shim's own endpoints on its port, never forwarded from outside.
 inline constexpr const char* kShimPrefix = "/_pilotlight/";
 inline constexpr const char* kShimHealthz = "/_pilotlight/healthz";
-inline constexpr const char* kShimReadyz = "/_pilotlight/readyz";
+inline constexpr const char* kShimReadyz = "/_pilotlight/readyz";  ///< 200 with "ok", or with "parked": it takes work once it is lit
 inline constexpr const char* kShimMetrics = "/_pilotlight/metrics";
 inline constexpr const char* kShimDrain = "/_pilotlight/drain";
-/// On the gateway's internal listener: POST {"namespace","function","pod","uid","ips","port","begunUs","listeningUs"} from the
+/// POST: an idle shim stops its handler and refuses requests as `parked`: 202. 409: it has requests, or isn't ready.
+inline constexpr const char* kShimPark = "/_pilotlight/park";
+/// POST: a parked shim starts its handler. 200 as soon as it takes requests; 503: ask again, here or elsewhere.
+inline constexpr const char* kShimLight = "/_pilotlight/light";
+/// On the gateway's internal listener: POST {"namespace","function","pod","uid","ips","port","parked","begunUs","listeningUs"} from the
 /// pod's own address; the last two tell how long ago the shim began and took requests.
 /// 204: taken, or kept until the pod is seen; 401: not signed with a key that holds; 403: not from an address of the pod, or
 /// for another function's; 409: contradicts what is known; anything else: try again.

@@ -12,6 +12,8 @@ constexpr std::array kFunctionColumns = {
     Column{"Ready", "string", R"(.status.conditions[?(@.type=="Ready")].status)"},
     Column{"Replicas", "integer", ".status.replicas"},
     Column{"URL", "string", ".status.url"},
+    Column{"Warm", "integer", ".status.readyReplicas", 1},
+    Column{"Parked", "integer", ".status.parkedReplicas", 1},
     Column{"Stable", "integer", ".status.versions.stable", 1},
     Column{"Latest", "integer", ".status.versions.latest", 1},
     Column{"Reason", "string", R"(.status.conditions[?(@.type=="Ready")].reason)", 1},

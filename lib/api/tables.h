@@ -44,6 +44,9 @@ struct Table<FunctionSpec> {
           "self.runtime != 'native' || self.handler.size() <= 2", "must be [library, function] or [library] for runtime native", "handler"),
       rule<FunctionSpec, [](const FunctionSpec& spec) { return !spec.handler.front().empty(); }>(
           "self.handler.size() == 0 || self.handler[0] != ''", "must start with the program or library to run", "handler"),
+      rule<FunctionSpec, [](const FunctionSpec& spec) { return !spec.replicas || spec.scale.parked == 0; }>(
+          "!has(self.replicas) || self.scale.parked == 0", "must be 0 while replicas pins the number: leave one of the two out",
+          "scale.parked"),
       rule<FunctionSpec, [](const FunctionSpec& spec) { return spec.runtime == Runtime::http || !spec.pod.port; }>(
           "self.runtime == 'http' || !has(self.pod) || !has(self.pod.port)", "has a meaning for runtime http only: leave it out",
           "pod.port"),
@@ -110,7 +113,8 @@ struct Table<FunctionStatus> {
       row<&FunctionStatus::versions>("versions", "The version that serves and the newest one."),
       row<&FunctionStatus::traffic>("traffic", "Where the traffic goes, for people; the FunctionRoute decides.", {.maxItems = 16}),
       row<&FunctionStatus::replicas>("replicas", "Replicas that exist.", kCounterBounds),
-      row<&FunctionStatus::readyReplicas>("readyReplicas", "Replicas that accept requests.", kCounterBounds),
+      row<&FunctionStatus::readyReplicas>("readyReplicas", "Replicas whose handler runs and accepts requests.", kCounterBounds),
+      row<&FunctionStatus::parkedReplicas>("parkedReplicas", "Replicas whose handler is started when it is needed.", kCounterBounds),
       row<&FunctionStatus::selector>("selector", "The label selector of the replicas, for `kubectl scale` and autoscalers."),
       row<&FunctionStatus::initialScaleReached>("initialScaleReached", "Whether `scale.initial` replicas have once been up."),
       row<&FunctionStatus::shim>("shim",

@@ -199,7 +199,11 @@ struct Table<Scale> {
   static constexpr std::string_view doc = "The number of replicas.";
   static constexpr std::array rows = {
       row<&Scale::min>("min", "The fewest replicas. 0 lets the function go out when it is idle.", {.min = 0, .max = kMaxReplicas}),
-      row<&Scale::max>("max", "The most replicas.", {.min = 1, .max = kMaxReplicas}),
+      row<&Scale::parked>("parked",
+                          "Replicas kept beside those that are wanted, with the shim alone and next to no resources: a request that "
+                          "finds no free replica starts the handler of one.",
+                          {.min = 0, .max = kMaxReplicas}),
+      row<&Scale::max>("max", "The most replicas, parked ones included.", {.min = 1, .max = kMaxReplicas}),
       row<&Scale::initial>("initial", "Replicas that must once have been up before the Function is Ready.",
                            {.min = 0, .max = kMaxReplicas}),
       row<&Scale::toZeroAfter>("toZeroAfter", "Idle time after which the last replica goes.", {.min = kSecond, .max = 24 * kHour}),
@@ -208,6 +212,9 @@ struct Table<Scale> {
   static constexpr std::array rules = {
       rule<Scale, [](const Scale& scale) { return scale.min <= scale.max; }>(
           "self.min <= self.max", "must not be more than scale.max: lower it or raise max", "min"),
+      rule<Scale, [](const Scale& scale) { return scale.parked == 0 || scale.min + scale.parked <= scale.max; }>(
+          "self.parked == 0 || self.min + self.parked <= self.max", "must not be more than scale.max less scale.min: lower it or raise max",
+          "parked"),
       rule<Scale, [](const Scale& scale) { return scale.initial <= scale.max; }>(
           "self.initial <= self.max", "must not be more than scale.max: lower it or raise max", "initial"),
   };

@@ -25,6 +25,9 @@ inline constexpr const char* kLabelFunction = "pilotlight.dev/function";
 inline constexpr const char* kLabelVersion = "pilotlight.dev/version";  ///< the version's number, "7"
 inline constexpr const char* kLabelManagedBy = "app.kubernetes.io/managed-by";
 inline constexpr const char* kManagedBy = "pilotlight";
+/// On pods whose handler the operator has stopped: the container's restart count then. Another one now: the handler runs again,
+/// since every shim starts with its handler.
+inline constexpr const char* kAnnotationParked = "pilotlight.dev/parked";
 /// Local mode only: the folder of the Function's YAML file, where its command runs. Copied to pod templates.
 inline constexpr const char* kAnnotationWorkDir = "local.pilotlight.dev/workdir";
 /// Local mode only: changes when the handler's own files change; part of what makes a version.
@@ -130,6 +133,7 @@ struct ScaleMetric {
 
 struct Scale {
   int min = 0;
+  int parked = 0;  ///< beside those that are wanted: pods with the shim alone, whose handler is started when it is needed
   int max = 20;
   int initial = 1;  ///< replicas that must once have been up before the Function is Ready
   Duration toZeroAfter{std::chrono::seconds(60)};
@@ -229,7 +233,8 @@ struct FunctionStatus {
   VersionRefs versions;
   std::vector<TrafficTarget> traffic;
   int replicas = 0;
-  int readyReplicas = 0;
+  int readyReplicas = 0;             ///< with a running handler
+  int parkedReplicas = 0;            ///< without: see Scale::parked
   std::string selector;              ///< label selector as a string, for the scale subresource
   bool initialScaleReached = false;  ///< scale.initial replicas have once been up for this Function
   std::string shim;                  ///< "image" or "copied"; empty in local mode

@@ -115,7 +115,8 @@ class Decision {
     if (off()) {
       return;
     }
-    want(serving_, bounds_.pinned.value_or(bounds_.min), bounds_.pinned.has_value());
+    const int parked = bounds_.pinned ? 0 : observed_.function.spec.scale.parked;
+    want(serving_, bounds_.pinned.value_or(std::min(bounds_.min + parked, bounds_.max)), bounds_.pinned.has_value());
     if (target_.spec.number != serving_.spec.number) {
       want(target_, std::max(1, replicasOf(observed_, serving_.spec.number)), false);
     }

@@ -36,6 +36,7 @@ struct PodState {
   std::string name;
   std::int64_t version = 0;
   bool ready = false;
+  bool parked = false;  ///< ready to start its handler; whether that works is not known
   bool deleting = false;
   std::string problem;  ///< why it can't get ready: CrashLoopBackOff, CreateContainerConfigError, …; empty: nothing known
   std::string problemMessage;

@@ -27,6 +27,13 @@ api::Condition condition(const char* type, const char* status, std::string reaso
           .observedGeneration = 0};
 }
 
+bool isWarm(const PodState& pod) {
+  return pod.ready && !pod.parked && !pod.deleting;
+}
+bool isParked(const PodState& pod) {
+  return pod.parked && !pod.deleting;
+}
+
 const PodState* troubled(const Observed& observed, std::int64_t version) {
   const auto it = std::ranges::find_if(observed.pods, [version](const PodState& pod) {
     return pod.version == version && !pod.ready && !pod.deleting && !pod.problem.empty();
@@ -93,13 +100,13 @@ api::Condition progressing(const Observed& observed, const Serving& at) {
   const int ready = readyOf(observed, at.target);
   const int replicas = replicasOf(observed, at.target);
   const bool shifted = at.serving == at.target;
-  if (const auto* pod = troubled(observed, at.target); pod != nullptr && (!shifted || ready < replicas)) {
+  if (const auto* pod = troubled(observed, at.target); pod != nullptr && (!shifted || ready + parkedOf(observed, at.target) < replicas)) {
     return podTrouble(*pod, observed);
   }
   if (const auto missing = missingSource(sourcesOf(observed.function.spec), observed.sources)) {
     return sourceMissing(*missing, observed);
   }
-  if (const auto* pod = silent(observed, at.target); pod != nullptr && ready == 0) {
+  if (const auto* pod = silent(observed, at.target); pod != nullptr && ready + parkedOf(observed, at.target) == 0) {
     return condition(kConditionProgressing, "True", "NotListening",
                      fmt::format("version {}: pod {} runs, but its handler does not listen yet", at.target, pod->name));
   }
@@ -141,6 +148,7 @@ api::Condition routeReady(const Observed& observed, const Serving& at) {
 api::Condition scaled(const Observed& observed, const Serving& at, bool initialReached) {
   const int replicas = at.off ? 0 : replicasOf(observed, at.serving);
   const int ready = readyOf(observed, at.serving);
+  const int parked = parkedOf(observed, at.serving);
   if (!initialReached) {
     return condition(kConditionScaled, "False", "InitialScale",
                      fmt::format("{} of {} initial replicas are ready", ready, observed.function.spec.scale.initial));
@@ -148,10 +156,11 @@ api::Condition scaled(const Observed& observed, const Serving& at, bool initialR
   if (replicas == 0) {
     return condition(kConditionScaled, "True", kAtZero, at.off ? "pinned to 0 replicas" : "a request starts a replica");
   }
-  if (ready < replicas) {
-    return condition(kConditionScaled, "False", "Scaling", fmt::format("{} of {} replicas are ready", ready, replicas));
+  const std::string beside = parked > 0 ? fmt::format(", {} parked", parked) : "";
+  if (ready + parked < replicas) {
+    return condition(kConditionScaled, "False", "Scaling", fmt::format("{} of {} replicas are ready{}", ready, replicas, beside));
   }
-  return condition(kConditionScaled, "True", "AtTarget", fmt::format("{} replicas are ready", ready));
+  return condition(kConditionScaled, "True", "AtTarget", fmt::format("{} replicas are ready{}", ready, beside));
 }
 
 api::Condition ready(const api::Condition& route, const api::Condition& progress, const api::Condition& scale, bool initialReached) {
@@ -173,14 +182,19 @@ int replicasOf(const Observed& observed, std::int64_t version) {
 }
 
 int readyOf(const Observed& observed, std::int64_t version) {
-  return static_cast<int>(std::ranges::count_if(
-      observed.pods, [version](const PodState& pod) { return pod.version == version && pod.ready && !pod.deleting; }));
+  return static_cast<int>(
+      std::ranges::count_if(observed.pods, [version](const PodState& pod) { return pod.version == version && isWarm(pod); }));
+}
+
+int parkedOf(const Observed& observed, std::int64_t version) {
+  return static_cast<int>(
+      std::ranges::count_if(observed.pods, [version](const PodState& pod) { return pod.version == version && isParked(pod); }));
 }
 
 bool initialScaleReached(const Observed& observed) {
   const auto& spec = observed.function.spec;
   const int wanted = std::min(spec.scale.initial, spec.replicas.value_or(spec.scale.max));
-  const auto ready = std::ranges::count_if(observed.pods, [](const PodState& pod) { return pod.ready && !pod.deleting; });
+  const auto ready = std::ranges::count_if(observed.pods, isWarm);
   return observed.function.status.initialScaleReached || ready >= wanted;
 }
 
@@ -200,8 +214,8 @@ api::FunctionStatus statusOf(const Observed& observed, const Serving& at, const 
     status.traffic.push_back({backend.version, backend.weight});
   }
   status.replicas = static_cast<int>(std::ranges::count(observed.pods, false, &PodState::deleting));
-  status.readyReplicas =
-      static_cast<int>(std::ranges::count_if(observed.pods, [](const PodState& pod) { return pod.ready && !pod.deleting; }));
+  status.readyReplicas = static_cast<int>(std::ranges::count_if(observed.pods, isWarm));
+  status.parkedReplicas = static_cast<int>(std::ranges::count_if(observed.pods, isParked));
   status.selector = std::string(api::kLabelFunction) + "=" + function.metadata.name;
   status.initialScaleReached = initialScaleReached(observed);
   status.shim = !options.copyShim ? "" : shimInImage(function.spec.pod, options) ? "image" : "copied";

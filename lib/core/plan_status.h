@@ -7,8 +7,9 @@ namespace pilotlight::core {
 
 /// Asked for (spec.replicas) by the version's Deployment; 0 without one.
 int replicasOf(const Observed& observed, std::int64_t version);
-/// Pods that are ready and not going.
+/// Pods that are ready, with their handler, and not going.
 int readyOf(const Observed& observed, std::int64_t version);
+int parkedOf(const Observed& observed, std::int64_t version);
 /// True once scale.initial replicas (fewer, when fewer are pinned or allowed) have been ready at the same time.
 bool initialScaleReached(const Observed& observed);
 bool sameRoute(const api::FunctionRoute& a, const api::FunctionRoute& b);

@@ -95,6 +95,11 @@ std::string callHomeKeyOf(const Json& deployment);
 /// What creates the Deployment under the autoscaler's field manager: replicas 0 (absent would mean 1) and no more of the
 /// rest than the API demands, so that this manager owns nothing that a later rendering may drop.
 Json renderDeploymentSeed(const api::Function& function, const api::FunctionVersion& version);
+/// The container's resources; of a parked pod hardly any are requested. Limits stay, and with them the pod's QoS class.
+Json renderResources(const api::Resources& resources, bool parked = false);
+/// A merge patch for the pod's subresource resize. It takes whole lists of containers only, and there may be some that webhooks of the
+/// cluster have put in.
+Json renderResize(const Json& pod, const api::Resources& resources, bool parked);
 /// The pod template's spec; exposed for renderDeployment and its tests.
 Json renderPodSpec(const api::Function& function, const api::FunctionVersion& version, const RenderOptions& options,
                    const std::string& callHomeKey = {});

@@ -116,5 +116,11 @@ class Instance:
         pods = json.loads(self.cli("get", "pods", "-o", "json")).get("items", [])
         return {pod["metadata"]["labels"].get("pilotlight.dev/function") for pod in pods}
 
+    def parked(self):
+        """Names of the Functions all of whose replicas are parked."""
+        functions = json.loads(self.cli("get", "functions", "-o", "json")).get("items", [])
+        status = {function["metadata"]["name"]: function.get("status", {}) for function in functions}
+        return {name for name, each in status.items() if 0 < each.get("replicas", 0) == each.get("parkedReplicas", 0)}
+
     def tree(self):
         return descendants(self.process.pid)

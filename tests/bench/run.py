@@ -1,4 +1,4 @@
-"""The numbers of the product, measured: cold starts and idle memory.
+"""The numbers of the product, measured: cold and parked starts, and idle memory.
 
   python3 tests/bench/run.py --bin build/release/bin [--quick]
 
@@ -56,15 +56,15 @@ def by_hand_ms(folder):
         server.wait()
 
 
-def add_copies(instance, example, count):
+def add_copies(instance, example, count, scale=""):
     """Copies of an example under names of their own that go back to zero after a second. Having just been written, they
-    are in the page cache: a disk's speed is not what is measured."""
+    are in the page cache: a disk's speed is not what is measured. `scale`: further lines of spec.scale."""
     names = [f"{example}-{i}" for i in range(count)]
     for name in names:
         folder = instance.functions / name
         shutil.copytree(REPOSITORY / "examples" / example, folder)
         text = (folder / "function.yaml").read_text()
-        text = text.replace(f"name: {example}\n", f"name: {name}\n").replace("initial: 0", "initial: 0\n    toZeroAfter: 1s")
+        text = text.replace(f"name: {example}\n", f"name: {name}\n").replace("initial: 0", "initial: 0\n    toZeroAfter: 1s" + scale)
         (folder / "function.yaml").write_text(text)
     return names
 
@@ -86,11 +86,26 @@ def cold_starts(binaries, example, runs, beside=None):
         return values
 
 
-def python_cold_starts(binaries, runs):
+def parked_starts(binaries, example, runs, beside=None):
+    """The same for functions with one replica each, whose handler is started for the request. Also the PSS of a parked shim."""
+    with Instance(binaries) as instance:
+        names = add_copies(instance, example, min(10, runs), "\n    parked: 1\n    max: 1")
+        instance.start()
+        values, memory = [], []
+        while len(values) < runs:
+            wait_until(lambda: instance.parked() >= set(names), 120, "all are parked")
+            memory.append(pss_mib(instance.tree()[1:]) / len(names))
+            for name in names[: runs - len(values)]:
+                if beside:
+                    beside()
+                values.append(first_byte_ms(instance.port, f"/{name}"))
+        return values, memory
+
+
+def beside_python_by_hand(starts, binaries, runs):
     hand = []
     folder = REPOSITORY / "examples" / "py-echo"
-    through = cold_starts(binaries, "py-echo", runs, beside=lambda: hand.append(by_hand_ms(folder)))
-    return through, hand
+    return starts(binaries, "py-echo", runs, beside=lambda: hand.append(by_hand_ms(folder))), hand
 
 
 def idle_functions(binaries, count):
@@ -126,19 +141,28 @@ def spread_of(values):
 def measure(binaries, quick):
     runs, python_runs, count = (10, 5, 100) if quick else (100, 50, 1000)
     native = cold_starts(binaries, "hello", runs)
-    through, hand = python_cold_starts(binaries, python_runs)
+    through, hand = beside_python_by_hand(cold_starts, binaries, python_runs)
+    parked, parked_pss = parked_starts(binaries, "hello", runs)
+    (parked_python, _), parked_hand = beside_python_by_hand(parked_starts, binaries, python_runs)
     seconds, pss = idle_functions(binaries, count)
     differences = [a - b for a, b in zip(through, hand)]
+    parked_differences = [a - b for a, b in zip(parked_python, parked_hand)]
     rows = [
         row(f"cold start, native, p50 of {runs}", statistics.median(native), "ms", 10, spread_of(native)),
         row(f"cold start, native, p99 of {runs}", percentile(native, 0.99), "ms", 25),
         row(f"cold start, Python, p50 of {python_runs}", statistics.median(through), "ms", None, spread_of(through)),
         row(f"Python by hand until it listens, p50 of {python_runs}", statistics.median(hand), "ms", None, spread_of(hand)),
         row("cold start, Python, beyond by hand", statistics.median(differences), "ms", 10, spread_of(differences)),
+        row(f"parked to first byte, native, p50 of {runs}", statistics.median(parked), "ms", 20, spread_of(parked)),
+        row(f"parked to first byte, native, p99 of {runs}", percentile(parked, 0.99), "ms", None),
+        row(f"parked to first byte, Python, p50 of {python_runs}", statistics.median(parked_python), "ms", None, spread_of(parked_python)),
+        row("parked to first byte, Python, beyond by hand", statistics.median(parked_differences), "ms", 20, spread_of(parked_differences)),
+        row("PSS of a parked shim", statistics.median(parked_pss), "MiB", 3),
         row(f"{count} idle Functions, apply to Ready", seconds, "s", 10),
         row(f"{count} idle Functions, PSS of the tree", pss, "MiB", 150),
     ]
-    return rows, {"native_ms": native, "python_ms": through, "python_by_hand_ms": hand}
+    return rows, {"native_ms": native, "python_ms": through, "python_by_hand_ms": hand, "parked_native_ms": parked,
+                  "parked_python_ms": parked_python, "parked_python_by_hand_ms": parked_hand}
 
 
 def main():

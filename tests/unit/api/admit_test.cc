@@ -15,7 +15,7 @@ TEST(Admit, WritesDefaultsOut) {
     "secrets": [{"name": "db", "path": "/db", "env": false, "onChange": "none"}],
     "resources": {"memory": "128Mi", "cpu": "100m"},
     "concurrency": {"perReplica": 80, "target": 70, "queue": {"requests": 1000, "bytes": "64Mi", "wait": "30s"}},
-    "scale": {"min": 0, "max": 3, "initial": 1, "toZeroAfter": "1m", "metrics": [{"type": "concurrency"}]},
+    "scale": {"min": 0, "parked": 0, "max": 3, "initial": 1, "toZeroAfter": "1m", "metrics": [{"type": "concurrency"}]},
     "http": {"visibility": "public", "retry": "never", "protocol": "http1", "idleTimeout": "5m",
              "limits": {"headers": 100, "headerBytes": "12Ki", "url": "8Ki", "body": "1Gi"}, "routes": [{"path": "/{proxy+}"}]}})"));
 }

@@ -145,6 +145,43 @@ TEST(Plan, IsQuietOnceEverythingIsAsItShallBe) {
             condition(world.observed.function.status, kConditionReady).lastTransitionTime);
 }
 
+TEST(Plan, ParkedReplicasAreBesideThoseThatMustBe) {
+  World world;
+  world.observed.function.spec.scale.min = 1;
+  world.observed.function.spec.scale.parked = 2;
+  world.settle();
+  EXPECT_EQ(world.deployment(1)->replicas, 3);
+}
+
+TEST(Plan, AParkedReplicaProvesNothingOfItsVersion) {
+  World world;
+  world.settle();
+  world.change("two");
+  world.pass();
+  world.pass();
+  world.runPods(2, 1);
+  world.observed.pods.back().parked = true;
+  world.pass();
+  EXPECT_EQ(world.servedVersion(), 1) << "its handler has never run";
+  world.observed.pods.back().parked = false;
+  world.pass();
+  EXPECT_EQ(world.servedVersion(), 2);
+}
+
+TEST(Plan, StatusTellsWarmAndParkedReplicasApart) {
+  World world;
+  world.observed.function.spec.scale.parked = 1;
+  world.settle();
+  world.deployment(1)->replicas = 2;
+  world.runPods(1, 2);
+  world.observed.pods.back().parked = true;
+  const auto status = world.plan().status;
+  EXPECT_EQ(status.replicas, 2);
+  EXPECT_EQ(status.readyReplicas, 1);
+  EXPECT_EQ(status.parkedReplicas, 1);
+  EXPECT_EQ(condition(status, kConditionScaled).message, "1 replicas are ready, 1 parked");
+}
+
 TEST(Plan, InitialScaleIsBroughtUpBeforeReady) {
   World world;
   world.observed.function.spec.scale.initial = 2;

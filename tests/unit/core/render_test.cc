@@ -278,6 +278,14 @@ TEST(RenderDeployment, AsksForMemoryInFullAndDoesNotThrottleCpu) {
   EXPECT_EQ(envOf(deployment)["TMPDIR"]["value"], "/tmp");
 }
 
+TEST(RenderResources, AParkedPodRequestsNextToNothingAndKeepsItsLimits) {
+  const api::Resources full{.memory = {256LL << 20}, .cpu = {500}, .ephemeral = api::Bytes{1LL << 30}};
+  const Json parked = renderResources(full, true);
+  EXPECT_EQ(parked["requests"], (Json{{"cpu", "1m"}, {"memory", "8Mi"}, {"ephemeral-storage", "1Gi"}}));
+  EXPECT_EQ(parked["limits"], renderResources(full)["limits"]) << "with them the pod's QoS class, which can't change";
+  EXPECT_EQ(renderResources({.memory = {4LL << 20}, .cpu = {1}, .ephemeral = {}}, true)["requests"]["memory"], "4Mi") << "never more";
+}
+
 TEST(RenderDeployment, HasNoVolumeWhenNothingAsksForOne) {
   const Json deployment = deploymentOf(function(), localOptions());
   EXPECT_FALSE(deployment["spec"]["template"]["spec"].contains("volumes"));

@@ -17,7 +17,7 @@ TEST(MetricsTest, CountsRequestsByCodeAndDuration) {
   metrics.request(504, std::chrono::seconds(100));
   metrics.refused("concurrency");
   metrics.handlerRestarts(2);
-  std::string text = metrics.text({1, 80, true, false});
+  std::string text = metrics.text({1, 80, true, false, false});
   EXPECT_THAT(text, HasSubstr("pilotlight_shim_requests_total{code=\"200\"} 2\n"));
   EXPECT_THAT(text, HasSubstr("pilotlight_shim_request_duration_seconds_bucket{le=\"0.001\"} 1\n"));
   EXPECT_THAT(text, HasSubstr("pilotlight_shim_request_duration_seconds_bucket{le=\"0.005\"} 2\n"));

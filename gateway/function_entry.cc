@@ -12,11 +12,6 @@ namespace {
 core::TimePoint steadyNow() {
   return std::chrono::steady_clock::now();
 }
-
-std::chrono::milliseconds pauseAfterFailure(Upstream& upstream, const ReplicaPauses& pauses) {
-  const int doublings = std::min(upstream.failures++, 20);
-  return std::min<std::chrono::milliseconds>(pauses.unreachableMost, pauses.unreachable * (1LL << doublings));
-}
 }  // namespace
 
 void StatusCounts::add(int status) {
@@ -114,81 +109,10 @@ void FunctionEntry::up(const std::string& uid, const std::string& pod, std::int6
       applyBackend(*known);
     }
     if (parked && known->warmth == Upstream::Warmth::lighting) return;  // it said so before it was told
-    known->failures = 0;
     light(*known, !parked);
   }
   deliver(steadyNow());
 }
-
-// --- warmth ---
-
-void FunctionEntry::light(Upstream& upstream, bool on) {
-  upstream.warmth = on ? Upstream::Warmth::lit : Upstream::Warmth::parked;
-  if (on)
-    admission_.add(upstream);
-  else
-    admission_.remove(upstream);
-}
-
-void FunctionEntry::park(Upstream& upstream) {
-  std::lock_guard lock(mutex_);
-  if (upstream.warmth == Upstream::Warmth::lit) light(upstream, false);
-}
-
-bool FunctionEntry::takesTraffic(std::int64_t version) const {
-  return std::ranges::any_of(backends_, [version](const auto& backend) { return backend.version == version && backend.weight > 0; });
-}
-
-bool FunctionEntry::promising(const Upstream& upstream) const {
-  return upstream.warmth != Upstream::Warmth::lit && upstream.failures == 0 && !upstream.retired && takesTraffic(upstream.version);
-}
-
-bool FunctionEntry::hasRoom() const {
-  return std::ranges::any_of(upstreams_, [this](const auto& upstream) {
-    return upstream->member && upstream->inFlight < upstream->limit && takesTraffic(upstream->version);
-  });
-}
-
-std::optional<FunctionEntry::Dark> FunctionEntry::nextToLight() {
-  std::lock_guard lock(mutex_);
-  int waiting = admission_.queued();
-  Upstream* next = nullptr;
-  for (const auto& upstream : upstreams_) {
-    if (!promising(*upstream)) continue;
-    if (upstream->warmth == Upstream::Warmth::lighting)
-      waiting -= upstream->limit;
-    else if (!next || upstream->uid < next->uid)  // all gateways choose the same
-      next = upstream.get();
-  }
-  if (!next || waiting <= 0 || hasRoom()) return {};  // with room they wait for something else
-  next->warmth = Upstream::Warmth::lighting;
-  return Dark{next->uid, next->address};
-}
-
-void FunctionEntry::lit(const std::string& uid) {
-  {
-    std::lock_guard lock(mutex_);
-    Upstream* known = find(uid);
-    if (!known) return;
-    known->failures = 0;
-    light(*known, true);
-  }
-  deliver(steadyNow());
-}
-
-std::optional<std::chrono::milliseconds> FunctionEntry::lightFailed(const std::string& uid, const ReplicaPauses& pauses) {
-  std::lock_guard lock(mutex_);
-  Upstream* known = find(uid);
-  if (!known || known->warmth != Upstream::Warmth::lighting) return {};
-  if (admission_.queued() == 0) {
-    known->failures = 0;
-    light(*known, false);
-    return {};
-  }
-  return pauseAfterFailure(*known, pauses);
-}
-
-// --- the end of a replica ---
 
 void FunctionEntry::eraseIfDone(Upstream& upstream) {
   if (!upstream.retired || upstream.inFlight > 0) return;
@@ -361,12 +285,6 @@ int FunctionEntry::offered() const {
 int FunctionEntry::replicas() const {
   std::lock_guard lock(mutex_);
   return admission_.replicas();
-}
-
-int FunctionEntry::dark() const {
-  std::lock_guard lock(mutex_);
-  return static_cast<int>(
-      std::ranges::count_if(upstreams_, [](const auto& upstream) { return upstream->warmth != Upstream::Warmth::lit; }));
 }
 
 }  // namespace pilotlight::gateway

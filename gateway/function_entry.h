@@ -42,6 +42,9 @@ struct alignas(64) Upstream final : core::Replica {
   bool retired = false;                                                             // gone or going: deleted when nothing is in flight
 };
 
+/// Before it is tried again; doubled with each failure.
+std::chrono::milliseconds pauseAfterFailure(Upstream& upstream, const ReplicaPauses& pauses);
+
 /// How many requests ended with each status. A function has few different ones, so what is written stays in a line or two of
 /// the cache, also with thousands of functions. Thread-safe.
 class StatusCounts {

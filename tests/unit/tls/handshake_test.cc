@@ -124,42 +124,84 @@ TEST_F(Handshake, IsNotRepeatedOnAConnection) {
   EXPECT_EQ(count(TlsOutcome::full), 1u);
 }
 
-TEST_F(Handshake, TakesBytesOneByOne) {
-  start();
-  for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
-    Client client(address, {.version = version});
-    BIO *in = BIO_new(BIO_s_mem()), *out = BIO_new(BIO_s_mem());
-    SSL_set_bio(client.ssl, in, out);
+/// A client whose bytes go out as a test likes.
+class Piecewise {
+ public:
+  Piecewise(const net::Address& address, const ClientOptions& options) : client(address, options) {
+    SSL_set_bio(client.ssl, in_, out_);
     SSL_set_connect_state(client.ssl);
     const int one = 1;
     setsockopt(client.socket().fd(), IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    const auto flush = [&] {
-      char byte = 0;
-      while (BIO_read(out, &byte, 1) == 1) client.socket().send({&byte, 1});
-    };
-    const auto fill = [&] {
-      char buffer[4096];
-      const ssize_t got = recv(client.socket().fd(), buffer, sizeof buffer, 0);
-      if (got > 0) BIO_write(in, buffer, static_cast<int>(got));
-      return got > 0;
-    };
+  }
+  void flush(std::size_t size) {
+    std::string part(size, '\0');
+    for (int got = 0; (got = BIO_read(out_, part.data(), static_cast<int>(size))) > 0;)
+      client.socket().send(std::string_view(part).substr(0, static_cast<std::size_t>(got)));
+  }
+  bool fill() {
+    char buffer[4096];
+    const ssize_t got = recv(client.socket().fd(), buffer, sizeof buffer, 0);
+    if (got > 0) BIO_write(in_, buffer, static_cast<int>(got));
+    return got > 0;
+  }
+  /// What the client sends last is not flushed.
+  bool connect(std::size_t size) {
     while (SSL_do_handshake(client.ssl) != 1) {
-      flush();
-      ASSERT_TRUE(fill());
+      flush(size);
+      if (!fill()) return false;
     }
-    ASSERT_TRUE(client.send("GET /slow HTTP/1.1\r\nHost: a.example\r\n\r\n"));
-    flush();
+    return true;
+  }
+  std::string readUntil(std::string_view ends) {
     std::string got;
     char buffer[4096];
-    while (!got.ends_with("GET /slow ")) {
+    while (!got.ends_with(ends)) {
       const int n = SSL_read(client.ssl, buffer, sizeof buffer);
       if (n > 0)
         got.append(buffer, static_cast<std::size_t>(n));
-      else
-        ASSERT_TRUE(fill());
+      else if (!fill())
+        break;
     }
-    EXPECT_TRUE(got.starts_with("HTTP/1.1 200 OK"));
+    return got;
   }
+  Client client;
+
+ private:
+  BIO *in_ = BIO_new(BIO_s_mem()), *out_ = BIO_new(BIO_s_mem());
+};
+
+constexpr std::size_t kAll = 100'000;
+
+TEST_F(Handshake, TakesBytesOneByOne) {
+  start();
+  for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
+    Piecewise slow(address, {.version = version});
+    ASSERT_TRUE(slow.connect(1));
+    ASSERT_TRUE(slow.client.send("GET /slow HTTP/1.1\r\nHost: a.example\r\n\r\n"));
+    slow.flush(1);
+    EXPECT_TRUE(slow.readUntil("GET /slow ").starts_with("HTTP/1.1 200 OK"));
+  }
+}
+
+TEST_F(Handshake, ServesARequestThatComesWithItsLastBytes) {
+  start();
+  Piecewise one(address, {});
+  ASSERT_TRUE(one.connect(kAll));
+  ASSERT_TRUE(one.client.send("GET /a HTTP/1.1\r\nHost: a.example\r\n\r\n"));
+  one.flush(kAll);  // with the end of the handshake
+  EXPECT_TRUE(one.readUntil("GET /a ").starts_with("HTTP/1.1 200 OK"));
+
+  Piecewise two(address, {.alpn = "\x02h2"});
+  ASSERT_TRUE(two.connect(kAll));
+  // SETTINGS, and GET / by indices of the static table.
+  const std::string_view request(
+      "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+      "\0\0\0\4\0\0\0\0\0"
+      "\0\0\6\1\5\0\0\0\1\x82\x87\x84\x41\1a",
+      24 + 9 + 9 + 6);
+  ASSERT_TRUE(two.client.send(request));
+  two.flush(kAll);
+  EXPECT_TRUE(two.readUntil("GET / ").ends_with("GET / "));
 }
 
 TEST_F(Handshake, EndsClientsThatSayNothingInTime) {

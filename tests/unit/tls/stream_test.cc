@@ -191,6 +191,22 @@ TEST_F(Stream, DrainsWithoutLosingARequest) {
   EXPECT_TRUE(eventually([&] { return drained.load(); }));
 }
 
+TEST_F(Stream, Http2SaysGoodbyeWhenItDrains) {
+  start();
+  Client client(address, {.alpn = "\x02h2"});
+  ASSERT_TRUE(client.connect());
+  ASSERT_TRUE(client.send(std::string_view("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0", 24 + 9)));
+  const std::string_view acknowledged("\0\0\0\4\1\0\0\0\0", 9);
+  client.readUntil(acknowledged);
+  std::atomic<bool> drained{false};
+  thread.sync([&] { server->drain([&] { drained = true; }); });
+  const std::string last = client.readAll();
+  EXPECT_NE(last.find(std::string_view("\0\0\10\7", 4)), std::string::npos) << "GOAWAY";
+  EXPECT_EQ(client.end(), Client::End::clean);
+  client.socket().close();
+  EXPECT_TRUE(eventually([&] { return drained.load(); }));
+}
+
 TEST_F(Stream, ClientsThatDieLeaveNothing) {
   app.answer = [](net::Exchange& exchange, const std::string&) { exchange.respond(200, "text/plain", std::string(1 << 20, 'x')); };
   start();

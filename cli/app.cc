@@ -174,6 +174,11 @@ int run(Context& context, const std::vector<std::string>& arguments, const Local
   addReading(app, commands);
   addWriting(app, commands);
   addOthers(app, commands);
+  if (context.completing) {
+    std::vector<std::string> names;
+    for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) names.push_back(command->get_name());
+    return complete(context, arguments, names);
+  }
   try {
     app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));  // CLI11 takes them from the back
   } catch (const CLI::ParseError& error) {

@@ -28,6 +28,7 @@ struct Context {
   std::string kubeContext{};  ///< --context
   std::string stateDir{};
   std::string namespace_{};  ///< -n; empty: the kubeconfig's
+  bool completing = false;   ///< run by kubectl for a shell that completes a command line of the plugin
   bool plugin = false;       ///< run by kubectl: of a cluster, as kubectl is
 };
 
@@ -130,6 +131,10 @@ struct InvokeOptions {
   int timeoutSeconds = 300;           ///< without a byte: an answer that goes on may take its time
 };
 int invoke(Context& context, const InvokeOptions& options);
+
+/// What could come after these words, the last of which is being typed: a line each, then kubectl's ":4" (no file names).
+/// `commands`: the names of all commands.
+int complete(Context& context, const std::vector<std::string>& words, const std::vector<std::string>& commands);
 
 struct BuildOptions {
   std::string from;     ///< an image archive; with a builder an image's name

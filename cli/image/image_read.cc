@@ -146,13 +146,14 @@ Or<Image> readOci(TarFile& archive, const std::string& architecture) {
   return readManifest(archive, *document);
 }
 
+/// Reading is ended after the first part, which counts as a failure.
 bool isGzip(TarFile& archive, const TarFile::Entry& entry) {
   std::string head;
-  (void)archive.read(entry, [&](std::string_view part) {
-    head = part.substr(0, 2);
+  const auto read = archive.read(entry, [&](std::string_view part) {
+    if (head.empty()) head = part.substr(0, 2);
     return false;  // enough
   });
-  return head == "\x1f\x8b";
+  return !read && head == "\x1f\x8b";
 }
 
 Or<Image> readDocker(TarFile& archive) {

@@ -58,8 +58,10 @@ words() {
   local file=$work/f.yaml
   function_file words x >"$file"
   check "kubectl finds the plugin" says 'kubectl-fn' kubectl plugin list
+  check "kubectl completes commands" says '^describe' kubectl __complete fn des
   check "apply creates" says '^function.pilotlight.dev/words created$' kubectl fn apply -f "$file"
   check "apply again changes nothing" says 'unchanged$' kubectl fn apply -f "$file"
+  check "and names" says '^words' kubectl __complete fn logs wo
   check "get" says '^words *Unknown' kubectl fn get fn
   check "get by kubectl's flags" says '^function.pilotlight.dev/words$' kubectl fn get fn -n "$namespace" -o name --kubeconfig "$KUBECONFIG" --context "$(kubectl config current-context)"
   check "another context is told" refused 'there is no context nowhere' kubectl fn get fn --context nowhere

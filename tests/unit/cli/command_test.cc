@@ -236,6 +236,30 @@ TEST_F(CommandTest, AsAPluginItIsKubectlThatSaysWhichCluster) {
   EXPECT_NE(err.str().find("there is no context other"), std::string::npos) << err.str();
 }
 
+TEST_F(CommandTest, CompletesCommandsTypesAndNames) {
+  create("hello");
+  create("other");
+  const auto complete = [&](std::vector<std::string> words) {
+    std::istringstream in;
+    std::ostringstream out, err;
+    Context context{in, out, err};
+    context.environment = [](const char*) { return std::string(); };
+    context.kubeconfig = state_ / "kubeconfig";
+    context.completing = true;
+    EXPECT_EQ(cli::run(context, words, [](Context&, const LocalOptions&) { return 7; }), 0);
+    EXPECT_EQ(err.str(), "");
+    return out.str();
+  };
+  EXPECT_EQ(complete({"des"}), "describe\n:4\n");
+  EXPECT_EQ(complete({"logs", "-f", "h"}), "hello\n:4\n");
+  EXPECT_EQ(complete({"logs", "h"}), "hello\n:4\n");
+  EXPECT_EQ(complete({"describe", "func"}), "functions\n:4\n");
+  EXPECT_EQ(complete({"describe", "fn", ""}), "hello\nother\n:4\n");
+  EXPECT_EQ(complete({"scale", "fn/o"}), "fn/other\n:4\n");
+  EXPECT_EQ(complete({"logs", "-n", "shop", ""}), ":4\n");
+  EXPECT_EQ(complete({"apply", "-f", ""}), ":0\n");
+}
+
 TEST_F(CommandTest, WrongUsageIs2) {
   EXPECT_EQ(run({}).code, 2);
   EXPECT_EQ(run({"get"}).code, 2);

@@ -176,6 +176,23 @@ TEST_F(BuildTest, DamagedArchivesAreRefused) {
   EXPECT_THAT(refusal(size), HasSubstr("its size is wrong"));
 }
 
+TEST_F(BuildTest, NoByteThatIsWrongMakesAnotherImage) {
+  const std::string whole = tarOf(Sample().oci());
+  const auto read = [&](const std::string& archive) -> std::optional<std::string> {
+    auto tar = TarFile::open(folder_.write("flipped.tar", archive));
+    if (!tar) return std::nullopt;
+    const auto image = readImage(*tar, "amd64");
+    return image ? std::optional(image->config.dump() + image->layers.at(0).digest) : std::nullopt;
+  };
+  const auto right = read(whole);
+  ASSERT_TRUE(right);
+  for (std::size_t i = 0; i < whole.size(); ++i) {
+    std::string flipped = whole;
+    flipped[i] = static_cast<char>(flipped[i] ^ (1 << (i % 8)));
+    if (const auto image = read(flipped)) EXPECT_EQ(*image, *right) << "byte " << i;
+  }
+}
+
 TEST_F(BuildTest, NamesThatLeadElsewhereAreRefused) {
   for (const char* name : {"/etc/passwd", "../x", "blobs/../../x"}) {
     EXPECT_THAT(refusal(tarOf({{name, "x"}})), HasSubstr(std::string("entry \"") + name + "\": a"));

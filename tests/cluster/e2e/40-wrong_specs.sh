@@ -7,8 +7,8 @@ names_field() { # FIELD MESSAGE SPEC
     echo "was accepted: $output"
     return 1
   fi
-  if [[ $output != *"$1"*"$2"* ]]; then
-    echo "no '$1' with '$2' in: $output"
+  if [[ $output != *"$1"* || $output != *"$2"* ]]; then
+    echo "no '$1' or no '$2' in: $output"
     return 1
   fi
 }

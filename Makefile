@@ -15,7 +15,8 @@ EXAMPLES := $(patsubst examples/%/Makefile,%,$(wildcard examples/*/Makefile))
 SOURCES = $(shell find lib operator gateway runtime-shim cli tools tests examples -name '*.h' -o -name '*.hpp' -o -name '*.cc')
 
 .PHONY: help run test lint format format-check asan tsan bench fuzz soak crds examples deps deps-run deps-test deps-bench deps-cluster \
-  cluster-build cluster-up cluster-down cluster-smoke cluster-api-test cluster-chart-test cluster-programs-test programs image clean
+  cluster-build cluster-up cluster-down cluster-smoke cluster-api-test cluster-chart-test cluster-programs-test cluster-parked-test programs \
+  image clean
 
 help:  ## list every entry
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-18s %s\n", $$1, $$2}' Makefile
@@ -87,6 +88,9 @@ cluster-smoke: cluster-up  ## check that Kubernetes, and the API server that tes
 
 cluster-chart-test: cluster-build programs  ## check the Helm chart against a real API server, started for it
 	tests/cluster/chart_test.sh -b $(RELEASE)/bin
+
+cluster-parked-test: cluster-build programs  ## parked replicas on a node of their own: resized, lit, measured (root)
+	tests/cluster/parked_test.sh -b $(RELEASE)/bin
 
 cluster-programs-test: deps-cluster programs  ## operator and gateway against a real API server, without a node
 	tests/cluster/programs_test.sh -b $(RELEASE)/bin

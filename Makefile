@@ -16,7 +16,7 @@ EXAMPLES := $(patsubst examples/%/Makefile,%,$(wildcard examples/*/Makefile))
 SOURCES = $(shell find lib operator gateway runtime-shim cli tools tests examples -name '*.h' -o -name '*.hpp' -o -name '*.cc')
 
 .PHONY: help run test lint format format-check asan tsan bench fuzz soak crds examples deps deps-run deps-test deps-bench deps-cluster deps-images \
-  cluster-test cluster-test-smoke cluster-build cluster-up cluster-down cluster-smoke cluster-api-test cluster-chart-test cluster-cli-test cluster-programs-test programs image clean
+  cluster-test cluster-test-smoke cluster-build cluster-up cluster-down cluster-smoke cluster-api-test cluster-chart-test cluster-cli-test cluster-parked-test cluster-programs-test programs image clean
 
 help:  ## list every entry
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-18s %s\n", $$1, $$2}' Makefile
@@ -100,6 +100,9 @@ cluster-chart-test: cluster-build programs  ## check the Helm chart against a re
 
 cluster-cli-test: cluster-build programs  ## the command line against a real API server; tests/cluster/cli_test.sh STATE also in a whole cluster
 	tests/cluster/cli_test.sh -b $(RELEASE)/bin
+
+cluster-parked-test: cluster-build programs  ## parked replicas on a node of their own: resized, lit, measured (root)
+	tests/cluster/parked_test.sh -b $(RELEASE)/bin
 
 cluster-programs-test: deps-cluster programs  ## operator and gateway against a real API server, without a node
 	tests/cluster/programs_test.sh -b $(RELEASE)/bin

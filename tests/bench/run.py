@@ -94,6 +94,7 @@ def parked_starts(binaries, example, runs, beside=None):
         values, memory = [], []
         while len(values) < runs:
             wait_until(lambda: instance.parked() >= set(names), 120, "all are parked")
+            wait_until(lambda: len(instance.tree()) == 1 + len(names), 120, "their handlers have ended")
             memory.append(pss_mib(instance.tree()[1:]) / len(names))
             for name in names[: runs - len(values)]:
                 if beside:

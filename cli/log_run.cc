@@ -65,8 +65,8 @@ bool stillRuns(const kube::Object& pod, const RunId& run) {
   return status != nullptr && inState(*status, "running") && runOf(pod) == run;
 }
 
-LogRun::LogRun(kube::Transport& transport, std::string namespace_, RunId run, LogOptions options, LineSink& sink)
-    : transport_(transport), namespace_(std::move(namespace_)), run_(std::move(run)), options_(std::move(options)), sink_(sink) {
+LogRun::LogRun(kube::Transport& transport, std::string namespace_, RunId run, const LogOptions& options, LineSink& sink)
+    : transport_(transport), namespace_(std::move(namespace_)), run_(std::move(run)), options_(options), sink_(sink) {
   if (options_.prefix.value_or(false)) prefix_ = "[" + run_.pod + "] ";
 }
 

@@ -37,7 +37,7 @@ bool stillRuns(const kube::Object& pod, const RunId& run);
 
 class LogRun {
  public:
-  LogRun(kube::Transport& transport, std::string namespace_, RunId run, LogOptions options, LineSink& sink);
+  LogRun(kube::Transport& transport, std::string namespace_, RunId run, const LogOptions& options, LineSink& sink);
 
   enum class End { over, cut };
   /// Prints what comes until the server ends the stream (over), the connection breaks (cut), or stop is asked for. Called

@@ -1,17 +1,11 @@
 #include "operator/gather.h"
 
-#include <fmt/format.h>
-
 #include <charconv>
 #include <nlohmann/json.hpp>
 
 namespace pilotlight::op {
 
 namespace {
-
-using nlohmann::literals::operator""_json_pointer;
-
-constexpr std::size_t kLastWords = 300;  // bytes: a condition is read by people
 
 std::int64_t versionOf(const kube::Object& object) {
   const std::string& label = object.label(api::kLabelVersion);
@@ -43,31 +37,6 @@ bool isTrouble(const std::string& reason) {
   return !reason.empty() && reason != "ContainerCreating" && reason != "PodInitializing";
 }
 
-// The last line that the handler wrote: the kubelet keeps the end of the log of what failed, in which the shim's own lines come last.
-std::string lastWords(std::string_view log) {
-  while (!log.empty()) {
-    const auto begin = log.find_last_of('\n', log.size() - 1) + 1;  // npos + 1 is 0
-    const std::string_view line = log.substr(begin);
-    if (!line.empty() && !line.starts_with(R"({"ts":)")) {
-      return std::string(line.substr(0, kLastWords));
-    }
-    log = log.substr(0, begin == 0 ? 0 : begin - 1);
-  }
-  return "";
-}
-
-// A container that crashes waits for the kubelet, which says for how long; why is in how it last ended.
-std::string whyItEnded(const kube::Json& status) {
-  const auto ended = status.value("/lastState/terminated"_json_pointer, kube::Json::object());
-  if (!ended.contains("exitCode")) {
-    return "";
-  }
-  const std::string words = lastWords(textAt(ended, "message"));
-  const std::string reason = textAt(ended, "reason");
-  return fmt::format("ended with exit code {}{}{}{}", ended["exitCode"].dump(), reason == "OOMKilled" ? " (OOMKilled)" : "",
-                     words.empty() ? "" : ": ", words);
-}
-
 void findTrouble(const kube::Object& pod, const char* containers, core::PodState& state) {
   const auto* statuses = pod.at(containers);
   if (statuses == nullptr || !statuses->is_array() || !state.problem.empty()) {
@@ -80,8 +49,7 @@ void findTrouble(const kube::Object& pod, const char* containers, core::PodState
     }
     if (const std::string reason = textAt(*waiting, "reason"); isTrouble(reason)) {
       state.problem = reason;
-      const std::string end = reason == "CrashLoopBackOff" ? whyItEnded(status) : "";
-      state.problemMessage = end.empty() ? textAt(*waiting, "message") : end;
+      state.problemMessage = textAt(*waiting, "message");
       return;
     }
   }

@@ -160,8 +160,7 @@ Json renderContainer(const api::Function& function, const api::FunctionVersionSp
                  {"resources", renderResources(spec.resources)},
                  {"securityContext", containerSecurity()},
                  {"readinessProbe", renderProbe(contract::kShimReadyz, 2, 2, 2)},
-                 {"livenessProbe", renderProbe(contract::kShimHealthz, 10, 5, 3)},
-                 {"terminationMessagePolicy", "FallbackToLogsOnError"}};  // so that status tells why it crashed
+                 {"livenessProbe", renderProbe(contract::kShimHealthz, 10, 5, 3)}};
   if (Json from = renderEnvFrom(spec); !from.empty()) {
     container["envFrom"] = std::move(from);
   }

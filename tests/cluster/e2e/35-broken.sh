@@ -17,7 +17,7 @@ broken() {
   local name
   for name in nowhere crash deaf secretless; do check "$name: a request fails within queue.wait" says '^50[234]$' status_of "$name" / --max-time 30; done
   check "status and an event name the image" tells 'pilotlight.test/nowhere:1' nowhere
-  check "they have the exit code and the last words" tells 'exit code 3' crash
+  check "they have the exit code" tells 'exit code 3' crash
   check "they name the Secret" tells 'absent' secretless
   check "an update that works heals crash" make_function crash "image: docker.io/example/py-echo:1, handler: [python3, server.py], $shim_inside, $short_wait"
   check "it answers" eventually says '{"a": 2}' ask crash / -d '{"a":2}'

@@ -292,10 +292,6 @@ TEST(RenderDeployment, ProbesTheShim) {
   EXPECT_EQ(container(deployment)["ports"][0]["containerPort"], api::kShimPort);
 }
 
-TEST(RenderDeployment, HasTheEndOfTheLogKeptOfWhatCrashes) {
-  EXPECT_EQ(container(deploymentOf(function()))["terminationMessagePolicy"], "FallbackToLogsOnError");
-}
-
 TEST(RenderDeployment, CopiesTheShimInUnlessItIsThere) {
   auto f = function();
   const Json copied = deploymentOf(f);

@@ -53,22 +53,6 @@ TEST(PodState, TellsTroubleFromAStart) {
   EXPECT_EQ(read(cases[0].status).problemMessage, "because");
 }
 
-TEST(PodState, TellsWhyAContainerCrashes) {
-  const auto messageOf = [](const Json& lastState) {
-    Json status = waiting("CrashLoopBackOff");
-    status["lastState"] = lastState;
-    return read({{"containerStatuses", {status}}}).problemMessage;
-  };
-  const auto ended = [](int code, const std::string& log) { return Json{{"terminated", {{"exitCode", code}, {"message", log}}}}; };
-  EXPECT_EQ(messageOf(ended(3, "starting\nno database\n\n{\"ts\":1,\"msg\":\"handler given up\"}\n")),
-            "ended with exit code 3: no database");
-  EXPECT_EQ(messageOf(ended(3, "no database")), "ended with exit code 3: no database");
-  EXPECT_EQ(messageOf(ended(3, "{\"ts\":1}\n{\"ts\":2}")), "ended with exit code 3");
-  EXPECT_EQ(messageOf(ended(1, std::string(5000, 'x'))), "ended with exit code 1: " + std::string(300, 'x'));
-  EXPECT_EQ(messageOf({{"terminated", {{"exitCode", 137}, {"reason", "OOMKilled"}}}}), "ended with exit code 137 (OOMKilled)");
-  EXPECT_EQ(messageOf(Json::object()), "because") << "nothing is known but what the kubelet says";
-}
-
 TEST(DeploymentState, AnAbsentCountIsOne) {
   EXPECT_EQ(deploymentState(kube::Object(Json{{"metadata", {{"name", "x"}}}, {"spec", Json::object()}})).replicas, 1);
   EXPECT_EQ(deploymentState(kube::Object(Json{{"metadata", {{"name", "x"}}}, {"spec", {{"replicas", 0}}}})).replicas, 0);

@@ -15,8 +15,9 @@ PROGRAMS := pilotlight pilotlight-gateway pilotlight-operator pilotlight-shim pi
 EXAMPLES := $(patsubst examples/%/Makefile,%,$(wildcard examples/*/Makefile))
 SOURCES = $(shell find lib operator gateway runtime-shim cli tools tests examples -name '*.h' -o -name '*.hpp' -o -name '*.cc')
 
-.PHONY: help run test lint format format-check asan tsan bench fuzz soak crds examples deps deps-run deps-test deps-bench deps-cluster deps-images \
-  cluster-test cluster-test-smoke cluster-build cluster-up cluster-down cluster-smoke cluster-api-test cluster-chart-test cluster-programs-test programs image clean
+.PHONY: cluster-test cluster-test-smoke deps-images
+.PHONY: help run test lint format format-check asan tsan bench fuzz soak crds examples deps deps-run deps-test deps-bench deps-cluster \
+  cluster-build cluster-up cluster-down cluster-smoke cluster-api-test cluster-chart-test cluster-programs-test programs image clean
 
 help:  ## list every entry
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-18s %s\n", $$1, $$2}' Makefile

@@ -65,7 +65,8 @@ TEST(Printers, ShowAFunctionAsKubectlWould) {
                                    {"versions", {{"stable", 7}}},
                                    {"conditions", {{{"type", "Ready"}, {"status", "False"}, {"reason", "RouteConflict"}}}}}}});
   const auto cells = cellsOf(kube::resources::functions, object, *api::parseTime("2026-01-31T12:00:00Z"));
-  const std::vector<std::string> expected = {"hello", "False", "2", "http://127.0.0.1:8080/hello", "5m", "0", "0", "native", "7", "RouteConflict"};
+  const std::vector<std::string> expected = {"hello", "False",        "2", "http://127.0.0.1:8080/hello", "5m", "0", "0", "native",
+                                             "7",     "RouteConflict"};
   EXPECT_EQ(cells, expected);
   EXPECT_EQ(columnsOf(kube::resources::functions).size(), cells.size());
 }

@@ -50,6 +50,18 @@ TEST(PodProblem, ACrashLoopTellsTheExitCodeAndTheLastWords) {
   EXPECT_TRUE(problem.backedOff);
 }
 
+TEST(PodProblem, TheLastWordsAreTheHandlersNotTheShims) {
+  const auto said = [](const std::string& log) {
+    Json container = Json::parse(kCrashLoop);
+    container["state"]["waiting"].erase("message");
+    container["lastState"]["terminated"]["message"] = log;
+    return podProblem(podWith(container.dump().c_str())).message;
+  };
+  EXPECT_EQ(said("no database\n\n{\"ts\":1,\"msg\":\"handler given up\"}\n"), "exit code 3: no database");
+  EXPECT_EQ(said("{\"ts\":1}\n{\"ts\":2}"), "exit code 3");
+  EXPECT_EQ(said("{\"ts\":1}\nlast"), "exit code 3: last");
+}
+
 TEST(PodProblem, AFirstEndIsTriedAgainAtOnce) {
   const PodProblem problem = podProblem(podWith(kJustEnded));
   EXPECT_EQ(problem.reason, "Error");

@@ -5,7 +5,7 @@
 #       --from-build   packs the programs of BIN_DIR, built here on Debian 12, instead of compiling them again in the image
 #       --archives     also writes each to FOLDER/IMAGE.tar, for `docker load`, `kind load image-archive`, `ctr images import`
 # Settings: IMAGE_PREFIX (docker.io/pilotlight/), IMAGE_TAG (the product's version, which is what
-# the chart asks for). Sizes above the limits below are an error.
+# the chart asks for), BUILDER (docker or buildah). Sizes above the limits below are an error.
 # With buildah, and no registry in reach: tools/image-base.sh first.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -22,7 +22,7 @@ usage() { sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//p}' "$0"; exit 2; }
 
 # Within a container, as in most CI, buildah may neither mount nor make namespaces: a chroot will do.
 choose_builder() {
-  if docker buildx version >/dev/null 2>&1; then
+  if [[ ${BUILDER:-docker} == docker ]] && docker buildx version >/dev/null 2>&1; then
     builder=docker build=(docker build)
   elif command -v buildah >/dev/null; then
     builder=buildah build=(buildah build --layers)

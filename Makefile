@@ -16,7 +16,8 @@ EXAMPLES := $(patsubst examples/%/Makefile,%,$(wildcard examples/*/Makefile))
 SOURCES = $(shell find lib operator gateway runtime-shim cli tools tests examples -name '*.h' -o -name '*.hpp' -o -name '*.cc')
 
 .PHONY: help run test lint format format-check asan tsan bench fuzz soak crds examples deps deps-run deps-test deps-bench deps-cluster deps-images \
-  cluster-test cluster-test-smoke cluster-build cluster-up cluster-down cluster-smoke cluster-api-test cluster-chart-test cluster-cli-test cluster-parked-test cluster-programs-test programs image clean
+  cluster-test cluster-test-smoke cluster-faults cluster-bench cluster-build cluster-up cluster-down cluster-smoke cluster-api-test \
+  cluster-chart-test cluster-cli-test cluster-parked-test cluster-programs-test programs image clean
 
 help:  ## list every entry
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-18s %s\n", $$1, $$2}' Makefile
@@ -83,6 +84,12 @@ cluster-test: cluster-build deps-images programs  ## everything end to end on a 
 
 cluster-test-smoke: cluster-build deps-images programs  ## the part of it for every change (5 minutes)
 	tests/cluster/e2e.sh -b $(RELEASE)/bin --smoke
+
+cluster-faults: cluster-build deps-images programs  ## parts killed, gone and told a wrong time, under load (as root; 25 minutes), or only TOPICS
+	tests/cluster/e2e.sh -b $(RELEASE)/bin $(if $(TOPICS),$(TOPICS),--faults)
+
+cluster-bench: cluster-build deps-images programs  ## cold starts, bursts and idleness beside plain Deployments (as root; 30 minutes); results in build/bench/
+	tests/cluster/bench.sh -b $(RELEASE)/bin
 
 cluster-api-test: deps-test deps-cluster  ## the Kubernetes client against a real API server, started for it (built when absent: about 7 minutes)
 	cmake --preset release -DPILOTLIGHT_TESTS=ON

@@ -18,7 +18,7 @@ has_go || test+=(golang-go)
 bench=(nginx haproxy valgrind util-linux)
 # A Kubernetes of our own (tests/cluster). Beside these it needs Go 1.24 or later, which Debian 12 does not have.
 cluster=(containernetworking-plugins iptables nftables iproute2 socat openssl curl procps hostname util-linux gcc libc6-dev
-         python3 shellcheck)
+         python3 python3-yaml faketime shellcheck)
 command -v containerd >/dev/null && command -v runc >/dev/null || cluster+=(containerd runc)  # Docker's own packages have both
 command -v npm >/dev/null || cluster+=(npm)  # brings helm
 

@@ -58,6 +58,11 @@ std::expected<void, std::string> Leader::nameGateways() {
   if (!labels) {
     return std::unexpected(labels.error());
   }
+  auto own = labelsOf(options_.operatorSelector);
+  if (!own) {
+    return std::unexpected(own.error());
+  }
+  options_.network->operatorLabels = *std::move(own);
   options_.network->gatewayNamespace = options_.pods.namespace_;
   options_.network->gatewayLabels = *std::move(labels);
   options_.network->gatewayPort = options_.loads.port;

@@ -26,6 +26,7 @@ struct LeaderOptions {
   /// For functions' NetworkPolicies; what it says of gateways is filled in from `pods` and `loads`. nullopt: none are made.
   std::optional<core::NetworkOptions> network = core::NetworkOptions{};
   std::string keyFolder{};  ///< callhome/key_files.h; empty: shims sign nothing
+  std::string operatorSelector;  ///< of the operator's own pods, for the same; empty: they are not let in
 };
 
 /// The labels that an equality-based selector asks for ("a=b,c=d"); the error says what else it asks for. Pure.

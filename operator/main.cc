@@ -49,6 +49,8 @@ void addOptions(CLI::App& app, Options& options) {
   app.add_option("--gateway-selector", options.leader.pods.selector, "labels of the gateways' pods")->capture_default_str();
   app.add_option("--gateway-port", options.leader.loads.port, "of the gateways' internal listeners")->capture_default_str();
   app.add_option("--network-policies", options.networkPolicies, "make one for each function")->capture_default_str();
+  app.add_option("--operator-selector", options.leader.operatorSelector,
+                 "labels of the operator's own pods, which functions' policies let in");
   app.add_option("--monitoring-namespaces", options.network.monitoringNamespaces,
                  "JSON of a LabelSelector: whose pods may read functions' metrics, at the port of requests; default: none")
       ->check(isJsonObject);

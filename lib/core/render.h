@@ -34,7 +34,9 @@ inline constexpr std::chrono::seconds kTerminationMargin{15};
 struct NetworkOptions {
   std::string gatewayNamespace;
   api::StringMap gatewayLabels;  ///< of the gateways' pods
-  int gatewayPort = 8081;        ///< of the gateways' internal listeners, for call-home
+  /// Of the operator's, in the same namespace, which parks and lights replicas. Empty: it is not let in.
+  api::StringMap operatorLabels{};
+  int gatewayPort = 8081;  ///< of the gateways' internal listeners, for call-home
   /// JSON of a LabelSelector: namespaces whose pods may read functions' metrics, which are at the port of requests. Empty: none.
   std::string monitoringNamespaces;
   /// JSON of an egress rule: where DNS is.

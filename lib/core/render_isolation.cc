@@ -43,6 +43,10 @@ Json tcp(int port) {
 // The kubelet's probes come from the node, which no policy shuts out.
 Json renderIngress(const NetworkOptions& options) {
   Json from = gatewayPeers(options);
+  if (!options.operatorLabels.empty()) {
+    from.push_back({{"namespaceSelector", selector({{"kubernetes.io/metadata.name", options.gatewayNamespace}})},
+                    {"podSelector", selector(options.operatorLabels)}});
+  }
   if (!options.monitoringNamespaces.empty()) {
     from.push_back({{"namespaceSelector", Json::parse(options.monitoringNamespaces)}});
   }

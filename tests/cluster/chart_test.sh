@@ -327,7 +327,7 @@ flows_of_the_chart() {
   ["prometheus", "operator", 8082], ["prometheus", "function", 8012], ["function", "internet", 443], ["function", "database", 5432], ["pod", "database", 5432]],
 "denied": [
   ["internet", "gateway", 8081], ["pod", "gateway", 22], ["gateway", "internet", 80], ["gateway", "database", 5432], ["gateway", "function", 22],
-  ["gateway", "internet", 53, "UDP"], ["pod", "operator", 8082], ["internet", "operator", 8082], ["operator", "function", 8012], ["operator", "internet", 80],
+  ["gateway", "internet", 53, "UDP"], ["pod", "operator", 8082], ["internet", "operator", 8082], ["operator", "internet", 80],
   ["internet", "function", 8012], ["pod", "function", 8012], ["other function", "function", 8012], ["impostor", "function", 8012], ["prometheus", "function", 80]]}
 J
 }

@@ -102,13 +102,15 @@ json.dump(config, open(sys.argv[2], "w"))' "$token" "$work/operator.kubeconfig"
   done
   mapfile -t operator_arguments < <(kubectl -n "$home" get deploy pilotlight-operator \
     -o jsonpath='{range .spec.template.spec.containers[0].args[*]}{@}{"\n"}{end}' |
-    sed -E "s,^--listen=.*,--listen=127.0.0.1:0,; s,^--call-home-keys=.*,--call-home-keys=$work/keys,")
+    sed -E "s,^--listen=.*,--listen=127.0.0.1:0,; s,^--call-home-keys=.*,--call-home-keys=$work/keys,; s,^--lease-seconds=.*,--lease-seconds=2,")
 }
 start_operator() { # VARIABLE=VALUE...: in the node's network
   env POD_NAMESPACE="$home" "$@" nsenter -t "$(node_process "$STATE/nodes/$NODE")" -n -- "$bin/pilotlight-operator" \
-    "${operator_arguments[@]}" --lease-seconds=4 --kubeconfig="$work/operator.kubeconfig" >>"$work/operator.log" 2>&1 &
+    "${operator_arguments[@]}" --kubeconfig="$work/operator.kubeconfig" >"$work/operator.log" 2>&1 &
   operator=$!
 }
+operator_leads() { grep -q '"operator started"' "$work/operator.log"; }
+await_leader() { within "$patience" operator_leads || { cat "$work/operator.log"; return 1; }; }
 kill_operator() {
   kill -KILL "$operator" 2>/dev/null || true
   wait "$operator" 2>/dev/null || true

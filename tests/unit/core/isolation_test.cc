@@ -19,14 +19,6 @@ using testing::function;
 
 const api::StringMap kGatewayLabels{{"app.kubernetes.io/name", "pilotlight"}, {"app.kubernetes.io/component", "gateway"}};
 
-NetworkOptions network() {
-  NetworkOptions options;
-  options.gatewayNamespace = "pilotlight-system";
-  options.gatewayLabels = kGatewayLabels;
-  options.monitoringNamespaces = R"({"matchLabels":{"kubernetes.io/metadata.name":"monitoring"}})";
-  return options;
-}
-
 const Endpoint kReplica{.namespace_ = "shop", .labels = {{api::kLabelFunction, "orders"}, {api::kLabelVersion, "1"}}, .ip = "10.0.0.1"};
 const Endpoint kOther{.namespace_ = "shop", .labels = {{api::kLabelFunction, "mail"}}, .ip = "10.0.0.2"};
 const Endpoint kDatabase{.namespace_ = "shop", .labels = {{"app", "postgres"}}, .ip = "10.0.0.3"};
@@ -36,10 +28,20 @@ const Endpoint kImpostor{.namespace_ = "shop", .labels = kGatewayLabels, .ip = "
 const Endpoint kOperator{.namespace_ = "pilotlight-system",
                          .labels = {{"app.kubernetes.io/name", "pilotlight"}, {"app.kubernetes.io/component", "operator"}},
                          .ip = "10.0.2.2"};
+const Endpoint kBeside{.namespace_ = "pilotlight-system", .labels = {{"app", "x"}}, .ip = "10.0.2.3"};
 const Endpoint kPrometheus{.namespace_ = "monitoring", .labels = {{"app", "prometheus"}}, .ip = "10.0.3.1"};
 const Endpoint kDns{.namespace_ = "kube-system", .labels = {{"k8s-app", "kube-dns"}}, .ip = "10.0.4.1"};
 const Endpoint kInternet{.namespace_ = "", .labels = {}, .ip = "203.0.113.9"};
 const Endpoint kNeighbour{.namespace_ = "", .labels = {}, .ip = "192.168.7.7"};
+
+NetworkOptions network() {
+  NetworkOptions options;
+  options.gatewayNamespace = "pilotlight-system";
+  options.gatewayLabels = kGatewayLabels;
+  options.operatorLabels = kOperator.labels;
+  options.monitoringNamespaces = R"({"matchLabels":{"kubernetes.io/metadata.name":"monitoring"}})";
+  return options;
+}
 
 struct Case {
   const char* name;
@@ -62,7 +64,8 @@ TEST(FunctionsNetworkPolicy, LetsGatewaysAndPrometheusInAndEverythingOut) {
             {"at no other port", {kGateway, kReplica, 8080}, false},
             {"nor by UDP", {kGateway, kReplica, 8012, "UDP"}, false},
             {"a pod with a gateway's labels in a namespace of users", {kImpostor, kReplica, 8012}, false},
-            {"what else runs beside the gateways", {kOperator, kReplica, 8012}, false},
+            {"the operator", {kOperator, kReplica, 8012}, true},
+            {"what else runs beside them", {kBeside, kReplica, 8012}, false},
             {"another function", {kOther, kReplica, 8012}, false},
             {"a replica of the same", {kReplica, kReplica, 8012}, false},
             {"from outside", {kInternet, kReplica, 8012}, false},

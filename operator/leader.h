@@ -25,7 +25,7 @@ struct LeaderOptions {
   std::string service = "pilotlight-gateway-internal";  ///< in the pods' namespace
   /// For functions' NetworkPolicies; what it says of gateways is filled in from `pods` and `loads`. nullopt: none are made.
   std::optional<core::NetworkOptions> network = core::NetworkOptions{};
-  std::string keyFolder{};  ///< callhome/key_files.h; empty: shims sign nothing
+  std::string keyFolder{};       ///< callhome/key_files.h; empty: shims sign nothing
   std::string operatorSelector;  ///< of the operator's own pods, for the same; empty: they are not let in
 };
 

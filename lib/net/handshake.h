@@ -1,7 +1,7 @@
 // A client connection of net::Server until its TLS stands; then the protocol that ALPN chose takes its place. Internal to lib/net.
 //
-// What one costs is one signature, on the loop: 13 µs with ECDSA P-256, 200 µs with RSA 2048 (openssl speed). So a turn of the loop works on
-// a few only, and requests of others go on in between.
+// What one costs is one signature, on the loop: 13 µs with ECDSA P-256, 200 µs with RSA 2048 (openssl speed). So a turn of the loop works
+// on a few only, and requests of others go on in between.
 #pragma once
 
 #include <list>

@@ -112,7 +112,8 @@ TEST(ParkingTest, ANativeHostStaysUntilItsConnectionsAreClosed) {
 }
 
 TEST(ParkingTest, AHandlerThatCanBeLitNoMoreIsNotReady) {
-  Shim shim({"http", {"sh", "-c", "test ! -e $TMPDIR/gone || exit 3; exec /usr/bin/python3 -S -E " + pythonHandler().back()},
+  Shim shim({"http",
+             {"sh", "-c", "test ! -e $TMPDIR/gone || exit 3; exec /usr/bin/python3 -S -E " + pythonHandler().back()},
              {{"TMPDIR", testing::TempDir()}, {"PILOTLIGHT_FAILED_STARTS", "2"}}});
   ASSERT_TRUE(shim.waitReady()) << shim.log();
   const std::string gone = testing::TempDir() + "/gone";

@@ -59,14 +59,12 @@ TEST(Printers, ShowAFunctionAsKubectlWould) {
   const kube::Object object(Json{{"metadata", {{"name", "hello"}, {"creationTimestamp", "2026-01-31T11:55:00Z"}}},
                                  {"spec", {{"runtime", "native"}}},
                                  {"status",
-                                  {{"replicas", 3},
-                                   {"readyReplicas", 2},
-                                   {"parkedReplicas", 1},
+                                  {{"replicas", 2},
                                    {"url", "http://127.0.0.1:8080/hello"},
                                    {"versions", {{"stable", 7}}},
                                    {"conditions", {{{"type", "Ready"}, {"status", "False"}, {"reason", "RouteConflict"}}}}}}});
   const auto cells = cellsOf(kube::resources::functions, object, *api::parseTime("2026-01-31T12:00:00Z"));
-  const std::vector<std::string> expected = {"hello", "False",        "3", "http://127.0.0.1:8080/hello", "5m", "2", "1", "native",
+  const std::vector<std::string> expected = {"hello", "False",        "2", "http://127.0.0.1:8080/hello", "5m", "0", "0", "native",
                                              "7",     "RouteConflict"};
   EXPECT_EQ(cells, expected);
   EXPECT_EQ(columnsOf(kube::resources::functions).size(), cells.size());

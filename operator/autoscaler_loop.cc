@@ -253,18 +253,19 @@ bool AutoscalerLoop::hasReplicas(const kube::Key& function) const {
                              [](const kube::Object& deployment) { return deploymentState(deployment).replicas > 0; });
 }
 
-// Versions that take no traffic have all their replicas lit: whether their handler starts decides whether they will.
+// The version that is to take the traffic has all its replicas lit until it does: whether its handler starts decides that.
 bool AutoscalerLoop::keepWarmth(const kube::Key& function, const Tracked& tracked, const std::vector<Backend>& backends,
                                 const std::vector<int>& lit) {
   const bool look = Clock::now() - tracked.activeAt < kLookAfterRequest;
+  const std::string target = std::to_string(caches_.functions.store().get(function).intAt("/status/versions/latest"));
   bool settled = true;
   for (const auto& deployment : caches_.ownedBy(caches_.deployments, function)) {
     const auto backend = std::ranges::find(backends, deployment.name(), [](const Backend& each) { return each.deployment.name(); });
-    if (backend == backends.end()) {
-      warmth_.want(deployment, {.lit = deploymentState(deployment).replicas});
-    } else {
+    if (backend != backends.end()) {
       settled &= warmth_.want(deployment,
                               {.lit = lit[static_cast<std::size_t>(backend - backends.begin())], .parked = tracked.parked, .look = look});
+    } else if (deployment.label(api::kLabelVersion) == target) {
+      warmth_.want(deployment, {.lit = deploymentState(deployment).replicas});
     }
   }
   return settled;

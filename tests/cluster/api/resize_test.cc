@@ -12,8 +12,9 @@ namespace {
 const api::Resources kFull{.memory = {128LL << 20}, .cpu = {100}, .ephemeral = api::Bytes{1LL << 30}};
 
 Json pod(const std::string& ns, bool sidecar) {
-  Json containers = Json::array({{{"name", "function"}, {"image", "function"}, {"resources", core::renderResources(kFull)}}});
-  if (sidecar) containers.insert(containers.begin(), {{"name", "sidecar"}, {"image", "sidecar"}});
+  Json containers = Json::array();
+  if (sidecar) containers.push_back({{"name", "sidecar"}, {"image", "sidecar"}});
+  containers.push_back({{"name", "function"}, {"image", "function"}, {"resources", core::renderResources(kFull)}});
   return {{"apiVersion", "v1"},
           {"kind", "Pod"},
           {"metadata", {{"name", "p"}, {"namespace", ns}}},

@@ -53,7 +53,7 @@ TEST_P(ParkedOfEachRuntime, AnswersWithoutANewPodAndIsParkedAgain) {
   ASSERT_TRUE(has(name, 0, 1)) << local.function(name).dump(2);
   const auto before = shimsOf(name);
   ASSERT_THAT(before, SizeIs(1));
-  EXPECT_THAT(handlersOf(name), IsEmpty());
+  EXPECT_TRUE(waitUntil([&] { return handlersOf(name).empty(); }, 20s));
   const HttpRequest request{.method = "POST", .target = "/" + name, .body = "1"};
   for (int i = 0; i < 2; ++i) {
     EXPECT_EQ(status(local.request(request)), 200);

@@ -8,7 +8,7 @@ operator_killed() {
   make_loaded
   take_operator_out
   start_operator
-  check "an operator of this machine leads" await_leader
+  check "an operator of this machine leads" await_leader || return 0
   record_load 100
   for ((i = 1; i <= kills; ++i)); do
     name=churn-$((RANDOM % churned))
@@ -57,7 +57,7 @@ clock_jumps() {
   take_operator_out
   echo "+0" >"$work/time"
   start_operator LD_PRELOAD="$library" FAKETIME_TIMESTAMP_FILE="$work/time" FAKETIME_NO_CACHE=1 FAKETIME_DONT_FAKE_MONOTONIC=1
-  check "an operator of this machine leads" await_leader
+  check "an operator of this machine leads" await_leader || return 0
   record_load 100
   local jump
   for jump in +1h -1h +0; do

@@ -102,7 +102,7 @@ json.dump(config, open(sys.argv[2], "w"))' "$token" "$work/operator.kubeconfig"
   done
   mapfile -t operator_arguments < <(kubectl -n "$home" get deploy pilotlight-operator \
     -o jsonpath='{range .spec.template.spec.containers[0].args[*]}{@}{"\n"}{end}' |
-    sed -E "s,^--listen=.*,--listen=127.0.0.1:0,; s,^--call-home-keys=.*,--call-home-keys=$work/keys,; s,^--lease-seconds=.*,--lease-seconds=2,")
+    sed -E "s,^--listen=.*,--listen=127.0.0.1:0,; s,^--call-home-keys=.*,--call-home-keys=$work/keys,; s,^--lease-seconds=.*,--lease-seconds=3,")
 }
 start_operator() { # VARIABLE=VALUE...: in the node's network
   env POD_NAMESPACE="$home" "$@" nsenter -t "$(node_process "$STATE/nodes/$NODE")" -n -- "$bin/pilotlight-operator" \

@@ -11,7 +11,9 @@ part_gone() { # PART SECONDS: while it is gone, what runs goes on, and what slee
   sleep "$2"
   on_node start "$1"
   check "$1 is back" eventually api_answers
-  check "so a function at zero is woken" eventually says 'Hello, Ada!' ask cold '/?name=Ada'
+  quietly status_of cold &
+  check "a gateway raises a function at zero" at_scale cold 1
+  check "Kubernetes starts it, and it answers" eventually says 'Hello, Ada!' ask cold '/?name=Ada'
   check "and goes to zero" goes_out cold
   count_load "$1 gone for $2 s and more" 0
 }

@@ -19,7 +19,7 @@ kubectl_commands() {
   check "wait --for=condition=Ready" is_ready hello
   check "apply again changes nothing" says 'unchanged' make_function hello "$spec"
   check "get fn" says "^hello *True .*http://hello.$namespace.localhost" kubectl get fn
-  check "get fn -o wide" says "^NAME *READY *REPLICAS *URL *STABLE *LATEST *REASON *AGE" kubectl get fn -o wide
+  check "get fn -o wide" says "^NAME *READY *REPLICAS *URL *WARM *PARKED *STABLE *LATEST *REASON *AGE" kubectl get fn -o wide
   check "get fn -o wide has the version and the reason" says "^hello .* 1 *1 *Ready " kubectl get fn -o wide
   check "explain function.spec.scale" says 'toZeroAfter.*<string>' kubectl explain function.spec.scale
   check "explain tells what a field means" says 'Idle time after which the last replica goes' kubectl explain function.spec.scale.toZeroAfter

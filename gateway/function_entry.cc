@@ -56,7 +56,7 @@ Upstream* FunctionEntry::find(const std::string& uid) const {
   return found == upstreams_.end() ? nullptr : found->get();
 }
 
-void FunctionEntry::applyBackend(Upstream& upstream) {
+void FunctionEntry::applyBackend(Upstream& upstream) const {
   for (const api::RouteBackend& backend : backends_) {
     if (backend.version != upstream.version) continue;
     upstream.limit = backend.perReplica;
@@ -81,6 +81,12 @@ void FunctionEntry::configure(const api::FunctionRouteSpec& spec) {
       settings.shared = &pool_.slots();
     cameBack = admission_.configure(std::move(settings));
     for (const auto& upstream : upstreams_) applyBackend(*upstream);
+    if (std::exchange(limited_, spec.reserved.has_value()) != limited_) {
+      forgetSlots(steadyNow());
+      for (const auto& upstream : upstreams_)
+        if (!upstream->retired) offer(*upstream);
+      if (limited_) moveWaiters(steadyNow());
+    }
   }
   if (reserved_ < before) pool_.reserve(before, reserved_, steadyNow());
   if (cameBack) pool_.serve(*this, steadyNow());
@@ -97,6 +103,11 @@ void FunctionEntry::up(const std::string& uid, const std::string& pod, std::int6
       eraseIfDone(*known);
       known = nullptr;
     }
+    if (!known && limited_) {  // what runs in it is counted once
+      const auto back = std::ranges::find_if(
+          upstreams_, [&](const auto& each) { return each->uid == uid && each->address == address && !each->gone; });
+      if (back != upstreams_.end()) (known = back->get())->retired = false;
+    }
     if (!known) {
       upstreams_.push_back(std::make_unique<Upstream>());
       known = upstreams_.back().get();
@@ -107,13 +118,21 @@ void FunctionEntry::up(const std::string& uid, const std::string& pod, std::int6
       applyBackend(*known);
     }
     known->failures = 0;
-    admission_.add(*known);
+    offer(*known);
   }
   deliver(steadyNow());
 }
 
+/// A limited function's is offered by its owner, once it has told what runs.
+void FunctionEntry::offer(Upstream& upstream) {
+  if (!limited_ || (hold_ == Hold::owned && upstream.fenced))
+    admission_.add(upstream);
+  else
+    admission_.remove(upstream);
+}
+
 void FunctionEntry::eraseIfDone(Upstream& upstream) {
-  if (!upstream.retired || upstream.inFlight > 0) return;
+  if (!upstream.retired || upstream.inFlight > 0 || upstream.users > 0 || upstream.asking) return;
   std::erase_if(upstreams_, [&](const auto& candidate) { return candidate.get() == &upstream; });
 }
 
@@ -138,7 +157,7 @@ void FunctionEntry::downAll() {
     admission_.remove(*upstream);
     upstream->retired = true;
   }
-  std::erase_if(upstreams_, [](const auto& upstream) { return upstream->inFlight == 0; });
+  std::erase_if(upstreams_, [](const auto& upstream) { return upstream->inFlight == 0 && upstream->users == 0 && !upstream->asking; });
 }
 
 std::chrono::milliseconds FunctionEntry::suspend(Upstream& upstream, bool unreachable, const ReplicaPauses& pauses) {
@@ -154,7 +173,7 @@ void FunctionEntry::resume(const std::string& uid) {
     std::lock_guard lock(mutex_);
     Upstream* known = find(uid);
     if (!known) return;
-    admission_.add(*known);
+    offer(*known);
   }
   deliver(steadyNow());
 }
@@ -170,6 +189,11 @@ FunctionEntry::Taken FunctionEntry::take(SlotTaker& taker, core::TimePoint now, 
     std::lock_guard lock(mutex_);
     const core::Admission::Slot slot = admission_.tryTake(now, avoid);
     taken.upstream = static_cast<Upstream*>(slot.replica);
+    if (limited_) {
+      if (taken.upstream) grant(taker, *taken.upstream);
+      if (hold_ == Hold::none) hold_ = Hold::taking;
+      taken.takeOver = hold_ == Hold::taking;
+    }
     if (!slot.replica) taken.join = admission_.join(taker, now, accepted);
     taken.queued = admission_.queued();
     taken.poolFull = slot.poolFull;
@@ -217,6 +241,7 @@ void FunctionEntry::deliver(core::TimePoint now) {
     {
       std::lock_guard lock(mutex_);
       grant = admission_.next(now);
+      if (grant.waiter && limited_) this->grant(static_cast<SlotTaker&>(*grant.waiter), static_cast<Upstream&>(*grant.replica));
     }
     if (grant.poolFull) return pool_.wait(*this, now);
     if (!grant.waiter) return;

@@ -17,6 +17,7 @@
 #include "api/types.h"
 #include "core/admission.h"
 #include "core/load.h"
+#include "core/slot_book.h"
 #include "gateway/pool.h"
 #include "kube/types.h"
 #include "net/loop.h"
@@ -34,6 +35,20 @@ struct alignas(64) Upstream final : core::Replica {
   std::string uid, pod;
   int failures = 0;      // in a row, to connect
   bool retired = false;  // gone or going: deleted when nothing is in flight
+  // Of a limited function.
+  core::SlotBook book;
+  int users = 0;         // requests that may still touch it
+  bool fenced = false;   // it was told of our epoch
+  bool asking = false;   // an Owners asks it, or is about to
+  std::chrono::milliseconds pause{0};  // before it is asked again
+  bool gone = false;     // no process of it is left
+};
+
+/// How a request of a limited function left its replica.
+enum class Ended : std::uint8_t {
+  certainly,  ///< its handler is done, or never saw it
+  maybe,      ///< the handler may still run
+  refused,    ///< the handler never saw it, and the replica has to be asked before it gets another one
 };
 
 /// How many requests ended with each status. A function has few different ones, so what is written stays in a line or two of
@@ -68,7 +83,7 @@ struct FunctionCounters {
   Histogram duration;
   StatusCounts byStatus;
   Histogram queueWait, coldStart;
-  std::atomic<std::uint64_t> retries{0}, upstreamFailures{0}, clientGone{0}, poolWaits{0};
+  std::atomic<std::uint64_t> retries{0}, upstreamFailures{0}, clientGone{0}, poolWaits{0}, handed{0};
   std::array<std::atomic<std::uint64_t>, 5> rejected{};  // by Limit
 };
 
@@ -78,6 +93,9 @@ enum class Limit { queueRequests, queueBytes, queueWait, reserved, pool };
 struct SlotTaker : core::Waiter {
   virtual net::Loop& ownerLoop() = 0;
   virtual void onGrant(Upstream& upstream) = 0;  ///< on ownerLoop()
+  virtual void onMoved() = 0;                    ///< on ownerLoop(): no longer queued; another gateway gives out the slots
+
+  contract::Ticket ticket;  ///< with the slot, if the function is limited; written under the entry's lock
 
  protected:
   ~SlotTaker() = default;
@@ -108,6 +126,8 @@ class alignas(64) FunctionEntry : public core::Share {
   /// Gone for good.
   void down(const std::string& uid);
   void downAll();
+  /// Its processes have ended, or the API has forgotten it.
+  void gone(const std::string& uid);
   /// Not offered until up() or resume(): it can't be reached or isn't ready. Returns when to try again.
   std::chrono::milliseconds suspend(Upstream& upstream, bool unreachable, const ReplicaPauses& pauses);
   void resume(const std::string& uid);
@@ -120,12 +140,51 @@ class alignas(64) FunctionEntry : public core::Share {
     core::Admission::Join join = core::Admission::Join::queued;  // when there was no slot
     int queued = 0;                                              // with this one
     bool poolFull = false;                                       // a replica had room, the gateway's pool had none
+    bool takeOver = false;                                       // it waits for this gateway to become the owner: Owners::takeOver()
   };
   /// A slot, or a place in the queue, or neither.
   Taken take(SlotTaker& taker, core::TimePoint now, const Upstream* avoid, bool accepted);
   void release(Upstream& upstream, core::TimePoint now);
   /// False: it is no longer in the queue; its onGrant() is on its way.
   bool leave(SlotTaker& taker, core::TimePoint now);
+
+  // Of a limited function (function_limits.cc): see owners.h.
+  /// Gives a granted slot back. True: a replica has to be asked, Owners::look().
+  [[nodiscard]] bool release(Upstream& upstream, const contract::Ticket& ticket, Ended how, core::TimePoint now);
+  bool limited() const;
+  /// Gives a replica that another gateway told of what the route says of its version.
+  void applyTo(Upstream& upstream) const;
+  enum class Hold : std::uint8_t {
+    none,    // another gateway gives out the slots, or nobody yet
+    taking,  // about to: requests wait, none is granted
+    owned,
+  };
+  Hold hold() const;
+  std::optional<api::RouteOwner> owner() const;
+  /// What the API said, or another gateway. Older than what is known: nothing. Newer and not `ours`: what waits here moves.
+  void heardOwner(const api::RouteOwner& owner, bool ours);
+  struct KnownReplica {
+    std::string uid, pod;
+    std::int64_t version = 0;
+    net::Address address;
+    bool ending = false;
+  };
+  /// It is the owner now. `replicas`: all in which something may run; none is given out before it was asked.
+  void own(std::int64_t epoch, const std::vector<KnownReplica>& replicas);
+  /// It is not (any more): what waits moves.
+  void disown();
+  struct Question {
+    std::string uid;
+    net::Address address;
+    contract::Ticket lowest;
+    bool first = false;  // of this epoch: needs the API's word that it is still ours
+  };
+  std::vector<Question> questions();  ///< to replicas; each is answered by one call of answered() or unanswered()
+  /// Returns when to ask again; 0: not for now.
+  /// `takes`: requests with tickets from the question's on.
+  std::chrono::milliseconds answered(const Question& question, const core::RunningTickets& running, bool takes);
+  /// `nobodyThere`: nothing listens at its address, so nothing runs; else whatever can run may.
+  std::chrono::milliseconds unanswered(const Question& question, bool nobodyThere);
 
   // For Pool, with its lock.
   struct Shared {
@@ -144,9 +203,16 @@ class alignas(64) FunctionEntry : public core::Share {
   int replicas() const;
 
  private:
-  void applyBackend(Upstream& upstream);  // requires mutex_
+  void applyBackend(Upstream& upstream) const;  // requires mutex_
   void deliver(core::TimePoint now);
   void eraseIfDone(Upstream& upstream);          // requires mutex_
+  void offer(Upstream& upstream);                // requires mutex_
+  void grant(SlotTaker& taker, Upstream& upstream);                  // requires mutex_; of a limited function
+  Upstream* asked(const Question& question);                         // requires mutex_
+  std::chrono::milliseconds pauseOf(Upstream& upstream);             // requires mutex_
+  int limitOf(const Upstream& upstream) const;                       // requires mutex_
+  void forgetSlots(core::TimePoint now);                             // requires mutex_
+  void moveWaiters(core::TimePoint now);                             // requires mutex_
   Upstream* find(const std::string& uid) const;  // requires mutex_
 
   // What every request touches comes first: prefetch() counts on it.
@@ -158,6 +224,11 @@ class alignas(64) FunctionEntry : public core::Share {
   const kube::Key key_;
   Pool& pool_;
   int reserved_ = 0;  // by configure() only
+  // Guarded by mutex_.
+  bool limited_ = false;
+  Hold hold_ = Hold::none;
+  std::int64_t epoch_ = 0, nextNumber_ = 0;
+  std::optional<api::RouteOwner> owner_;
 };
 
 }  // namespace pilotlight::gateway

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "api/api.h"
+#include "gateway/owners.h"
 
 namespace pilotlight::gateway {
 
@@ -23,7 +24,7 @@ kube::InformerOptions podOptions(const std::string& namespace_) {
 kube::InformerOptions routeOptions(const std::string& namespace_) {
   kube::InformerOptions options;
   options.namespace_ = namespace_;
-  options.keep = {"/spec"};  // the status is for others
+  options.keep = {"/spec", "/status/owner"};  // the rest of the status is for others
   options.storeIdentity = true;
   options.pageSize = kPage;
   return options;
@@ -53,6 +54,7 @@ Route routeOf(const api::FunctionRouteSpec& spec, std::shared_ptr<FunctionEntry>
           .idleTimeout = spec.idleTimeout,
           .visibility = spec.visibility,
           .retry = spec.retry,
+          .limited = spec.reserved.has_value(),
           .closed = spec.reserved == 0};
 }
 
@@ -141,7 +143,11 @@ void Registry::onRoute(const kube::Object& before, const kube::Object& after) {
     wake_.notify_all();
     return;
   }
-  if (before && before.generation() == after.generation() && before.uid() == after.uid()) return;  // only its status changed
+  if (before && before.generation() == after.generation() && before.uid() == after.uid()) {  // only its status changed
+    if (const auto owner = ownerIn(after))
+      if (const auto entry = find(after.key())) hooks_.heardOwner(entry, *owner);
+    return;
+  }
   auto route = api::readFunctionRoute(after.json());
   if (!route) return hooks_.log("FunctionRoute is not usable; the last good one stays", after.key(), api::toString(route.error()));
   auto shared = std::make_shared<const api::FunctionRoute>(std::move(*route));
@@ -153,6 +159,7 @@ void Registry::onRoute(const kube::Object& before, const kube::Object& after) {
     dirty_ = true;
   }
   entry->configure(shared->spec);
+  if (const auto owner = ownerIn(after)) hooks_.heardOwner(entry, *owner);
   wake_.notify_all();
 }
 
@@ -191,6 +198,7 @@ void Registry::markUp(const kube::Object& pod, const net::Address& address) {
     entry = entryOf(functionOf(pod));
   }
   entry->up(pod.uid(), pod.name(), versionOf(pod), address);
+  if (entry->limited()) hooks_.look(entry);
 }
 
 void Registry::onPod(const kube::Object& before, const kube::Object& after) {
@@ -209,7 +217,10 @@ void Registry::onPod(const kube::Object& before, const kube::Object& after) {
       if (const auto found = entries_.find(function); found != entries_.end()) entry = found->second;
     }
     if (!entry) return;
-    entry->down(pod.uid());
+    if (after && mayRun(after))
+      entry->down(pod.uid());
+    else
+      entry->gone(pod.uid());
     if (entry->needsWake()) hooks_.wake(entry);
     if (!ip.empty()) hooks_.forget({ip, api::kShimPort});
     std::lock_guard lock(mutex_);

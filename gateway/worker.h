@@ -8,12 +8,14 @@
 #include <random>
 #include <string>
 #include <thread>
+#include <unordered_map>
 #include <vector>
 
 #include "gateway/access_log.h"
 #include "gateway/gateway.h"
 #include "gateway/load_feed.h"
 #include "gateway/memory_guard.h"
+#include "gateway/owners.h"
 #include "gateway/registry.h"
 #include "gateway/session.h"
 #include "gateway/waker.h"
@@ -29,6 +31,7 @@ struct Shared {
   Waker& waker;
   LogWriter& log;
   MemoryGuard& memory;
+  Owners& owners;
   std::function<void(const kube::Key&)> demand;  ///< any thread
   std::function<std::string()> metrics;
   std::string instance;          ///< another one each time that the gateway starts
@@ -59,6 +62,9 @@ class Worker {
   std::uint64_t idPrefix() const { return idPrefix_; }
   Session& takeSession();
   void giveSession(Session& session);
+  /// Its request has left: it lives until it has said so.
+  void letGo(std::unique_ptr<TicketCall> call, Ended how);
+  void forget(TicketCall& call);
   std::string& scratch() { return scratch_; }
   /// Of the steady clock's `time`. The clocks are compared once a second, which is cheaper than twice a request.
   std::int64_t epochMillis(std::chrono::steady_clock::time_point time);
@@ -89,6 +95,7 @@ class Worker {
   std::shared_ptr<const Snapshot> snapshot_;
   std::vector<std::unique_ptr<Session>> sessions_;
   std::vector<Session*> spare_;
+  std::unordered_map<TicketCall*, std::unique_ptr<TicketCall>> leaving_;
   std::uint64_t sequence_ = 0, idPrefix_ = 0;
   std::string scratch_;
   std::chrono::system_clock::time_point epochWall_{};

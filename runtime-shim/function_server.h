@@ -2,7 +2,8 @@
 // endpoints. The handler is called through an Invoker.
 //
 // Refusals (503 with X-Pilotlight-Refused) are immediate and the handler never saw the request: `starting` while the
-// invoker is not ready, `draining` after beginDrain(), `concurrency` when all slots are taken.
+// invoker is not ready, `draining` after beginDrain(), `concurrency` when all slots are taken, `ticket` and `fenced` by the
+// tickets of a limited function (tickets.h).
 // Loop thread only.
 #pragma once
 
@@ -15,6 +16,7 @@
 #include "runtime-shim/log.h"
 #include "runtime-shim/metrics.h"
 #include "runtime-shim/pool.h"
+#include "runtime-shim/tickets.h"
 
 namespace pilotlight::shim {
 
@@ -49,7 +51,8 @@ class FunctionServer final : public net::Application {
   bool answersItself(net::Exchange& exchange);
   void refuse(net::Exchange& exchange, std::string_view reason);
   std::string_view requestIdOf(const net::RequestHead& head);
-  void releaseSlot();
+  void answerTickets(net::Exchange& exchange);
+  void releaseSlot(const contract::Ticket& ticket);
   void forget(ServedCall& call);
 
   net::Loop& loop_;
@@ -61,6 +64,7 @@ class FunctionServer final : public net::Application {
   bool draining_ = false;
   std::function<void()> drainRequested_;
   std::size_t inFlight_ = 0;
+  Tickets tickets_;
   std::string idPrefix_, id_;  // id_: the last one made
   std::uint64_t idNext_ = 0;
   net::Clock::time_point lastActivity_{};

@@ -32,7 +32,10 @@ inline constexpr const char* kHeaderPrefix = "X-Pilotlight-";
 inline constexpr const char* kHeaderDeadline = "X-Pilotlight-Deadline";   ///< epoch milliseconds
 inline constexpr const char* kHeaderParamPrefix = "X-Pilotlight-Param-";  ///< path parameters: X-Pilotlight-Param-id
 inline constexpr const char* kHeaderRequestId = "X-Request-Id";
-/// On a 503 of the shim that the handler never saw: safe to send elsewhere. concurrency | draining | starting
+/// Of a limited function: the slot that the request has, as text of a Ticket (api/ticket.h).
+inline constexpr const char* kHeaderTicket = "X-Pilotlight-Ticket";
+/// On a 503 of the shim that the handler never saw: safe to send elsewhere. concurrency | draining | starting | ticket (none, or of
+/// another owner than this replica was told of) | fenced (lower than the lowest that may begin)
 inline constexpr const char* kHeaderRefused = "X-Pilotlight-Refused";
 /// On a 5xx that the shim itself answered for the handler: timeout | crashed | start-failed | bad-response
 inline constexpr const char* kHeaderShimError = "X-Pilotlight-Error";
@@ -43,10 +46,16 @@ inline constexpr const char* kShimHealthz = "/_pilotlight/healthz";
 inline constexpr const char* kShimReadyz = "/_pilotlight/readyz";
 inline constexpr const char* kShimMetrics = "/_pilotlight/metrics";
 inline constexpr const char* kShimDrain = "/_pilotlight/drain";
+/// What runs: POST with X-Pilotlight-Ticket, the lowest that may begin from now on; 409 with the field: a later owner has been here.
+/// DELETE with it: requests need no ticket any more. 200: X-Pilotlight-Ticket as it is now, and as body the number of requests that run
+/// without a ticket, then the tickets of the others, between spaces; X-Pilotlight-Refused says why it takes none now. A request runs until its handler is done, also when nobody waits.
+inline constexpr const char* kTicketsPath = "/_pilotlight/tickets";
 /// On the gateway's internal listener: POST {"namespace","pod","uid","port"} from the pod's own address.
 /// 204: taken, or kept until the pod is seen; 409: contradicts what is known; anything else: try again.
 inline constexpr const char* kRegisterPath = "/_pilotlight/register";
 /// On the same: GET answers with lines of core/load_line.h, without end.
 inline constexpr const char* kLoadsPath = "/_pilotlight/loads";
+/// On the same, from another gateway: gateway/ticket_desk.h.
+inline constexpr const char* kSlotPath = "/_pilotlight/slot";
 
 }  // namespace pilotlight::contract

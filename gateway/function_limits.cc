@@ -1,0 +1,212 @@
+// A limited function's slots, where this gateway gives them out for all: docs/adr/0014.
+#include <algorithm>
+#include <utility>
+
+#include "gateway/function_entry.h"
+
+namespace pilotlight::gateway {
+
+using std::chrono::milliseconds;
+
+namespace {
+
+constexpr milliseconds kAskFirst{10}, kAskMost{500};  // between two questions to a replica, while what it runs is in doubt
+
+core::TimePoint steadyNow() {
+  return std::chrono::steady_clock::now();
+}
+
+}  // namespace
+
+bool FunctionEntry::limited() const {
+  std::lock_guard lock(mutex_);
+  return limited_;
+}
+
+FunctionEntry::Hold FunctionEntry::hold() const {
+  std::lock_guard lock(mutex_);
+  return hold_;
+}
+
+std::optional<api::RouteOwner> FunctionEntry::owner() const {
+  std::lock_guard lock(mutex_);
+  return owner_;
+}
+
+void FunctionEntry::applyTo(Upstream& upstream) const {
+  std::lock_guard lock(mutex_);
+  applyBackend(upstream);
+}
+
+void FunctionEntry::grant(SlotTaker& taker, Upstream& upstream) {
+  taker.ticket = {epoch_, nextNumber_++};
+  upstream.book.grant(taker.ticket.number);
+  ++upstream.users;
+}
+
+bool FunctionEntry::release(Upstream& upstream, const contract::Ticket& ticket, Ended how, core::TimePoint now) {
+  bool look = false, wait = false;
+  {
+    std::lock_guard lock(mutex_);
+    --upstream.users;
+    if (ticket.epoch == epoch_) {
+      if (how == Ended::refused) {
+        upstream.fenced = false;
+        admission_.remove(upstream);
+      }
+      if (upstream.book.end(ticket.number, how != Ended::maybe || upstream.gone)) (void)admission_.release(upstream, now);
+      if (how == Ended::maybe) upstream.pause = milliseconds(0);
+      look = how != Ended::certainly && !upstream.gone;
+    }
+    eraseIfDone(upstream);
+    wait = admission_.queued() > 0;
+  }
+  if (wait) deliver(now);
+  return look;
+}
+
+void FunctionEntry::heardOwner(const api::RouteOwner& owner, bool ours) {
+  std::lock_guard lock(mutex_);
+  if (owner_ && owner.epoch <= owner_->epoch) return;
+  owner_ = owner;
+  if (ours || !limited_ || hold_ == Hold::none) return;
+  forgetSlots(steadyNow());
+  moveWaiters(steadyNow());
+}
+
+void FunctionEntry::disown() {
+  std::lock_guard lock(mutex_);
+  if (!limited_ || hold_ == Hold::none) return;
+  forgetSlots(steadyNow());
+  moveWaiters(steadyNow());
+}
+
+void FunctionEntry::forgetSlots(core::TimePoint now) {
+  for (const auto& upstream : upstreams_) {
+    admission_.occupy(*upstream, upstream->book.clear(), now);
+    upstream->fenced = false;
+    if (limited_) admission_.remove(*upstream);
+  }
+  hold_ = Hold::none;
+  epoch_ = 0;
+  std::erase_if(upstreams_, [](const auto& each) { return each->retired && each->inFlight == 0 && each->users == 0 && !each->asking; });
+}
+
+void FunctionEntry::moveWaiters(core::TimePoint now) {
+  while (core::Waiter* first = admission_.first()) {
+    admission_.leave(*first, now);
+    auto* taker = static_cast<SlotTaker*>(first);
+    taker->ownerLoop().post([taker] { taker->onMoved(); });
+  }
+}
+
+/// Of a version that takes no traffic any more only the whole limit is known.
+int FunctionEntry::limitOf(const Upstream& upstream) const {
+  return std::ranges::find(backends_, upstream.version, &api::RouteBackend::version) != backends_.end() ? upstream.limit : admission_.atMost();
+}
+
+void FunctionEntry::own(std::int64_t epoch, const std::vector<KnownReplica>& replicas) {
+  std::lock_guard lock(mutex_);
+  if (!limited_) return;
+  const auto now = steadyNow();
+  forgetSlots(now);
+  hold_ = Hold::owned;
+  epoch_ = epoch;
+  nextNumber_ = 1;
+  for (const KnownReplica& replica : replicas) {
+    if (replica.address.ip.empty()) continue;  // it has never run anything
+    const bool known = std::ranges::any_of(upstreams_, [&](const auto& each) { return each->uid == replica.uid && each->address.ip == replica.address.ip; });
+    if (known) continue;
+    upstreams_.push_back(std::make_unique<Upstream>());
+    Upstream& added = *upstreams_.back();
+    added.uid = replica.uid;
+    added.pod = replica.pod;
+    added.version = replica.version;
+    added.address = replica.address;
+    added.retired = true;  // until it is up
+    applyBackend(added);
+  }
+  for (const auto& upstream : upstreams_) {
+    upstream->pause = milliseconds(0);
+    if (!upstream->gone) admission_.occupy(*upstream, upstream->book.unanswered(limitOf(*upstream)), now);
+  }
+}
+
+std::vector<FunctionEntry::Question> FunctionEntry::questions() {
+  std::vector<Question> questions;
+  std::lock_guard lock(mutex_);
+  if (hold_ != Hold::owned) return questions;
+  for (const auto& upstream : upstreams_) {
+    const bool due = upstream->book.inDoubt() || (!upstream->fenced && !upstream->retired);
+    if (!due || upstream->asking || upstream->gone) continue;
+    upstream->asking = true;
+    questions.push_back({upstream->uid, upstream->address, {epoch_, upstream->book.ask()}, !upstream->fenced});
+  }
+  return questions;
+}
+
+Upstream* FunctionEntry::asked(const Question& question) {
+  const auto found = std::ranges::find_if(
+      upstreams_, [&](const auto& each) { return each->asking && each->uid == question.uid && each->address == question.address; });
+  if (found == upstreams_.end()) return nullptr;
+  (*found)->asking = false;
+  return found->get();
+}
+
+milliseconds FunctionEntry::pauseOf(Upstream& upstream) {
+  const bool again = !upstream.gone && (upstream.book.inDoubt() || (!upstream.fenced && !upstream.retired));
+  if (!again) return milliseconds(0);
+  upstream.pause = std::clamp(upstream.pause * 2, kAskFirst, kAskMost);
+  return upstream.pause;
+}
+
+milliseconds FunctionEntry::answered(const Question& question, const core::RunningTickets& running, bool takes) {
+  milliseconds pause{0};
+  {
+    std::lock_guard lock(mutex_);
+    Upstream* upstream = asked(question);
+    if (!upstream) return pause;
+    if (question.lowest.epoch == epoch_ && !upstream->gone) {
+      upstream->fenced = takes;
+      admission_.occupy(*upstream, upstream->book.answer(epoch_, running), steadyNow());
+      if (!upstream->retired) offer(*upstream);
+      pause = pauseOf(*upstream);
+    }
+    eraseIfDone(*upstream);
+  }
+  deliver(steadyNow());
+  return pause;
+}
+
+milliseconds FunctionEntry::unanswered(const Question& question, bool nobodyThere) {
+  milliseconds pause{0};
+  {
+    std::lock_guard lock(mutex_);
+    Upstream* upstream = asked(question);
+    if (!upstream) return pause;
+    if (question.lowest.epoch == epoch_ && !upstream->gone) {
+      const int more = nobodyThere ? upstream->book.answer(epoch_, {}) : upstream->book.unanswered(limitOf(*upstream));
+      admission_.occupy(*upstream, more, steadyNow());
+      pause = pauseOf(*upstream);
+    }
+    eraseIfDone(*upstream);
+  }
+  deliver(steadyNow());
+  return pause;
+}
+
+void FunctionEntry::gone(const std::string& uid) {
+  {
+    std::lock_guard lock(mutex_);
+    for (const auto& upstream : upstreams_) {
+      if (upstream->uid != uid) continue;
+      admission_.remove(*upstream);
+      upstream->retired = upstream->gone = true;
+      admission_.occupy(*upstream, upstream->book.answer(epoch_, {}), steadyNow());
+    }
+    std::erase_if(upstreams_, [](const auto& each) { return each->gone && each->inFlight == 0 && each->users == 0 && !each->asking; });
+  }
+  deliver(steadyNow());
+}
+
+}  // namespace pilotlight::gateway

@@ -1,0 +1,317 @@
+#include "gateway/owners.h"
+
+#include <algorithm>
+#include <charconv>
+#include <nlohmann/json.hpp>
+
+#include "api/api.h"
+#include "api/shim_contract.h"
+
+namespace pilotlight::gateway {
+
+using std::chrono::milliseconds;
+
+namespace {
+
+constexpr int kConflictTries = 5;
+
+FunctionEntry::KnownReplica replicaOf(const kube::Object& pod) {
+  FunctionEntry::KnownReplica replica{.uid = pod.uid(), .pod = pod.name(), .ending = pod.deleting()};
+  const std::string& version = pod.label(api::kLabelVersion);
+  std::from_chars(version.data(), version.data() + version.size(), replica.version);
+  if (const std::string& ip = pod.stringAt("/status/podIP"); !ip.empty()) replica.address = {ip, api::kShimPort};
+  return replica;
+}
+
+}  // namespace
+
+std::optional<api::RouteOwner> ownerIn(const kube::Object& route) {
+  api::RouteOwner owner{route.stringAt("/status/owner/gateway"), route.stringAt("/status/owner/instance"),
+                        route.intAt("/status/owner/epoch")};
+  if (owner.gateway.empty() || owner.epoch <= 0) return std::nullopt;
+  return owner;
+}
+
+bool mayRun(const kube::Object& pod) {
+  const std::string& phase = pod.stringAt("/status/phase");
+  return phase != "Failed" && phase != "Succeeded";
+}
+
+/// One question to a replica. Of the loop's thread.
+class Owners::Asking final : public net::ClientHandler {
+ public:
+  Asking(Owners& owners, std::shared_ptr<FunctionEntry> entry, FunctionEntry::Question question)
+      : owners_(owners), entry_(std::move(entry)), question_(std::move(question)), timer_([this] { end(unknown(false)); }) {
+    const std::string host = question_.address.toString(), ticket = contract::toString(question_.lowest);
+    const net::Header headers[] = {{"Host", host}, {contract::kHeaderTicket, ticket}};
+    call_ = owners_.pool_->call(question_.address, {.method = "POST", .target = contract::kTicketsPath, .headers = headers}, *this, true);
+    call_->finish();
+    owners_.loop_.arm(timer_, owners_.options_.answerTimeout);
+  }
+  ~Asking() {
+    if (call_) call_->cancel();
+  }
+
+  void onHead(const net::ResponseHead& head) override {
+    status_ = head.status;
+    knows_ = head.headers.get(contract::kHeaderTicket).has_value();
+    takes_ = !head.headers.get(contract::kHeaderRefused);
+  }
+  void onBody(std::string_view part) override {
+    if (text_.size() + part.size() <= kMost) text_.append(part);
+  }
+  void onEnd(std::span<const net::Header>) override {
+    call_ = nullptr;
+    if (status_ == 409) {  // there is a later owner
+      owners_.add(entry_->key(), {entry_, 0, {question_}});
+      return owners_.forget(*this);
+    }
+    // A shim that is older than tickets takes everything: its requests are counted here alone.
+    if (!knows_) return end(entry_->answered(question_, {}, true));
+    const auto running = core::parseRunningTickets(text_);
+    end(status_ == 200 && running ? entry_->answered(question_, *running, takes_) : unknown(false));
+  }
+  void onFailure(net::ClientFailure failure) override {
+    call_ = nullptr;
+    end(unknown(failure == net::ClientFailure::refused));
+  }
+
+ private:
+  static constexpr std::size_t kMost = 1 << 20;
+  milliseconds unknown(bool nobodyThere) { return entry_->unanswered(question_, nobodyThere); }
+  void end(milliseconds again) {
+    if (again.count() > 0) owners_.lookLater(entry_, again);
+    owners_.forget(*this);
+  }
+
+  Owners& owners_;
+  const std::shared_ptr<FunctionEntry> entry_;
+  const FunctionEntry::Question question_;
+  net::Timer timer_;
+  net::ClientCall* call_ = nullptr;
+  int status_ = 0;
+  bool knows_ = false, takes_ = false;
+  std::string text_;
+};
+
+Owners::Owners(kube::Client& client, const Peers& peers, std::string instance, OwnersOptions options, Log log)
+    : client_(client), peers_(peers), instance_(std::move(instance)), options_(options), log_(std::move(log)), timer_([this] {
+        lookDue();
+      }) {
+  net::ClientOptions clientOptions;
+  clientOptions.connectTimeout = options_.connectTimeout;
+  clientOptions.maxIdlePerAddress = 0;
+  pool_ = std::make_unique<net::ClientPool>(loop_, clientOptions);
+}
+
+Owners::~Owners() {
+  stop();
+}
+
+void Owners::start() {
+  threads_.emplace_back([this] { loop_.run(); });
+  for (int i = 0; i < kThreads; ++i) threads_.emplace_back([this] { run(); });
+}
+
+void Owners::stop() {
+  queue_.shutDown();
+  if (threads_.empty()) return;
+  loop_.post([this] {
+    timer_.cancel();
+    askings_.clear();
+    later_.clear();
+    pool_.reset();
+  });
+  loop_.stop();
+  for (auto& thread : threads_) thread.join();
+  threads_.clear();
+}
+
+// --- which ---
+
+Owners::Choice Owners::choose(const FunctionEntry& entry) const {
+  const auto peers = peers_.all();
+  std::vector<std::string> names;
+  {
+    std::lock_guard lock(mutex_);
+    const auto now = Clock::now();
+    for (const Peer& peer : *peers) {
+      if (peer.name == self() && resigned()) continue;
+      const auto found = unreachable_.find(peer.name);
+      if (found == unreachable_.end() || found->second <= now) names.push_back(peer.name);
+    }
+  }
+  Choice choice{core::chooseOwner(entry.key().toString(), entry.owner(), self(), resigned() ? "" : instance_, names), {}};
+  if (choice.owner.gateway == self()) return choice;
+  const auto found = std::ranges::find(*peers, choice.owner.gateway, &Peer::name);
+  if (found != peers->end()) choice.address = found->address;
+  return choice;
+}
+
+void Owners::heard(FunctionEntry& entry, const api::RouteOwner& owner) const {
+  entry.heardOwner(owner, owner.gateway == self() && owner.instance == instance_);
+}
+
+void Owners::unreachable(const std::string& gateway) {
+  std::lock_guard lock(mutex_);
+  unreachable_[gateway] = Clock::now() + options_.unreachable;
+}
+
+void Owners::resign(const std::vector<std::shared_ptr<FunctionEntry>>& entries) {
+  if (peers_.all()->size() < 2) return;
+  resigned_ = true;
+  for (const auto& entry : entries) entry->disown();
+}
+
+// --- by word of the API ---
+
+void Owners::takeOver(std::shared_ptr<FunctionEntry> entry, std::int64_t after) {
+  const kube::Key key = entry->key();
+  add(key, {std::move(entry), after, {}});
+}
+
+void Owners::add(const kube::Key& key, Task task) {
+  {
+    std::lock_guard lock(mutex_);
+    Task& known = tasks_[key];
+    known.entry = std::move(task.entry);
+    known.after = std::max(known.after, task.after);
+    known.questions.insert(known.questions.end(), task.questions.begin(), task.questions.end());
+  }
+  queue_.add(key);
+}
+
+void Owners::run() {
+  while (const auto key = queue_.take()) {
+    Task task;
+    {
+      std::lock_guard lock(mutex_);
+      if (const auto found = tasks_.find(*key); found != tasks_.end()) {
+        task = std::move(found->second);
+        tasks_.erase(found);
+      }
+    }
+    if (task.entry && !work(*key, task)) {
+      std::lock_guard lock(mutex_);
+      Task& again = tasks_[*key];
+      again.entry = task.entry;
+      again.after = std::max(again.after, task.after);
+      again.questions.insert(again.questions.end(), task.questions.begin(), task.questions.end());
+      queue_.addRateLimited(*key);
+    } else {
+      queue_.forget(*key);
+    }
+    queue_.done(*key);
+  }
+}
+
+bool Owners::work(const kube::Key& key, Task& task) {
+  FunctionEntry& entry = *task.entry;
+  const auto hold = entry.hold();
+  if (hold == FunctionEntry::Hold::none || resigned()) {
+    entry.disown();
+    for (const auto& question : task.questions) (void)entry.unanswered(question, false);
+    return true;
+  }
+  switch (become(key, entry, hold == FunctionEntry::Hold::owned ? 0 : task.after)) {
+    case Became::failed:
+      return false;
+    case Became::no:
+      for (const auto& question : task.questions) (void)entry.unanswered(question, false);
+      return true;
+    case Became::owner:
+      ask(task.entry, std::move(task.questions));
+      ask(task.entry, entry.questions());
+      return true;
+  }
+  return true;
+}
+
+/// Reads who the owner is, and if it is nobody later than `after`, makes it this gateway.
+Owners::Became Owners::become(const kube::Key& key, FunctionEntry& entry, std::int64_t after) {
+  for (int attempt = 0; attempt < kConflictTries; ++attempt) {
+    const auto route = client_.get(kube::resources::functionRoutes, key);
+    if (!route && route.error().code == kube::ErrorCode::notFound) return entry.disown(), Became::no;
+    if (!route) {
+      log_("it is not known who gives out the function's slots; trying again", key, route.error().message);
+      return Became::failed;
+    }
+    const auto known = ownerIn(*route);
+    const bool ours = known && known->gateway == self() && known->instance == instance_;
+    const bool owned = entry.hold() == FunctionEntry::Hold::owned;
+    if (ours && owned) return Became::owner;
+    if (ours) return begin(key, entry, known->epoch) ? Became::owner : Became::failed;
+    if (known && (owned || (known->epoch > after && known->gateway != self()))) return entry.heardOwner(*known, false), entry.disown(), Became::no;
+    const auto heard = entry.owner();
+    const api::RouteOwner next{self(), instance_, std::max({known ? known->epoch : 0, heard ? heard->epoch : 0, after}) + 1};
+    const kube::Json patch{{"metadata", {{"resourceVersion", route->resourceVersion()}}},
+                           {"status", {{"owner", {{"gateway", next.gateway}, {"instance", next.instance}, {"epoch", next.epoch}}}}}};
+    const auto written = client_.mergePatch(kube::resources::functionRoutes, key, patch, std::string(api::kManagerGateway) + "-owner", "status");
+    if (written) {
+      moves_.fetch_add(1, std::memory_order_relaxed);
+      entry.heardOwner(next, true);
+      return begin(key, entry, next.epoch) ? Became::owner : Became::failed;
+    }
+    if (written.error().code == kube::ErrorCode::conflict) continue;
+    log_("the function's owner can't be written; trying again", key, written.error().message);
+    return Became::failed;
+  }
+  return Became::failed;
+}
+
+/// From here on nobody else can begin with a replica; those that are there already are all asked first.
+bool Owners::begin(const kube::Key& key, FunctionEntry& entry, std::int64_t epoch) {
+  kube::ListOptions options;
+  options.namespace_ = key.namespace_;
+  options.labelSelector = std::string(api::kLabelFunction) + "=" + key.name;
+  const auto pods = client_.list(kube::resources::pods, options);
+  if (!pods) {
+    log_("the function's replicas can't be listed; trying again", key, pods.error().message);
+    return false;
+  }
+  std::vector<FunctionEntry::KnownReplica> replicas;
+  for (const kube::Object& pod : pods->items)
+    if (mayRun(pod)) replicas.push_back(replicaOf(pod));
+  entry.own(epoch, replicas);
+  return true;
+}
+
+// --- what replicas run ---
+
+void Owners::look(std::shared_ptr<FunctionEntry> entry) {
+  std::vector<FunctionEntry::Question> now, first;
+  for (auto& question : entry->questions()) (question.first ? first : now).push_back(std::move(question));
+  const kube::Key key = entry->key();
+  if (!first.empty()) add(key, {entry, 0, std::move(first)});
+  if (!now.empty()) ask(std::move(entry), std::move(now));
+}
+
+void Owners::ask(std::shared_ptr<FunctionEntry> entry, std::vector<FunctionEntry::Question> questions) {
+  if (questions.empty()) return;
+  loop_.post([this, entry = std::move(entry), questions = std::move(questions)] {
+    if (!pool_) return;  // stopped
+    for (const auto& question : questions) askings_.push_back(std::make_unique<Asking>(*this, entry, question));
+  });
+}
+
+void Owners::lookLater(std::shared_ptr<FunctionEntry> entry, milliseconds pause) {
+  later_.emplace(Clock::now() + pause, std::move(entry));
+  loop_.arm(timer_, later_.begin()->first);
+}
+
+void Owners::lookDue() {
+  const auto now = loop_.now();
+  while (!later_.empty() && later_.begin()->first <= now) {
+    look(std::move(later_.begin()->second));
+    later_.erase(later_.begin());
+  }
+  if (!later_.empty()) loop_.arm(timer_, later_.begin()->first);
+}
+
+void Owners::forget(Asking& asking) {
+  const auto found = std::ranges::find(askings_, &asking, &std::unique_ptr<Asking>::get);
+  loop_.destroyLater(std::move(*found));
+  askings_.erase(found);
+}
+
+}  // namespace pilotlight::gateway

@@ -83,8 +83,10 @@ void FunctionEntry::configure(const api::FunctionRouteSpec& spec) {
     for (const auto& upstream : upstreams_) applyBackend(*upstream);
     if (std::exchange(limited_, spec.reserved.has_value()) != limited_) {
       forgetSlots(steadyNow());
-      for (const auto& upstream : upstreams_)
+      for (const auto& upstream : upstreams_) {
+        upstream->barred = false;
         if (!upstream->retired) offer(*upstream);
+      }
       if (limited_) moveWaiters(steadyNow());
     }
   }
@@ -104,8 +106,8 @@ void FunctionEntry::up(const std::string& uid, const std::string& pod, std::int6
       known = nullptr;
     }
     if (!known && limited_) {  // what runs in it is counted once
-      const auto back = std::ranges::find_if(
-          upstreams_, [&](const auto& each) { return each->uid == uid && each->address == address && !each->gone; });
+      const auto back =
+          std::ranges::find_if(upstreams_, [&](const auto& each) { return each->uid == uid && each->address == address && !each->gone; });
       if (back != upstreams_.end()) (known = back->get())->retired = false;
     }
     if (!known) {
@@ -125,7 +127,7 @@ void FunctionEntry::up(const std::string& uid, const std::string& pod, std::int6
 
 /// A limited function's is offered by its owner, once it has told what runs.
 void FunctionEntry::offer(Upstream& upstream) {
-  if (!limited_ || (hold_ == Hold::owned && upstream.fenced))
+  if (limited_ ? hold_ == Hold::owned && upstream.fenced : !upstream.barred)
     admission_.add(upstream);
   else
     admission_.remove(upstream);

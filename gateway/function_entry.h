@@ -18,6 +18,7 @@
 #include "core/admission.h"
 #include "core/load.h"
 #include "core/slot_book.h"
+#include "gateway/owners_options.h"
 #include "gateway/pool.h"
 #include "kube/types.h"
 #include "net/loop.h"
@@ -37,11 +38,12 @@ struct alignas(64) Upstream final : core::Replica {
   bool retired = false;  // gone or going: deleted when nothing is in flight
   // Of a limited function.
   core::SlotBook book;
-  int users = 0;         // requests that may still touch it
-  bool fenced = false;   // it was told of our epoch
-  bool asking = false;   // an Owners asks it, or is about to
+  int users = 0;                       // requests that may still touch it
+  bool fenced = false;                 // it was told of our epoch
+  bool asking = false;                 // an Owners asks it, or is about to
   std::chrono::milliseconds pause{0};  // before it is asked again
-  bool gone = false;     // no process of it is left
+  bool gone = false;                   // no process of it is left
+  bool barred = false;                 // asks for tickets that its function does not need (any more)
 };
 
 /// How a request of a limited function left its replica.
@@ -115,8 +117,8 @@ class alignas(64) FunctionEntry : public core::Share {
   const kube::Key& key() const { return key_; }
   FunctionCounters& counters() { return counters_; }
   const FunctionCounters& counters() const { return counters_; }
-  /// Some request has come: functions without one have no metrics and no load.
-  bool used() const { return counters_.requests.load(std::memory_order_relaxed) > 0; }
+  /// Some request has come, or another gateway's has been counted here: functions without one have no metrics and no load.
+  bool used() const { return counters_.requests.load(std::memory_order_relaxed) > 0 || owned_.load(std::memory_order_relaxed); }
   /// Asks the caches for all that a request is going to touch, at once instead of piece by piece.
   void prefetch() const;
 
@@ -152,6 +154,7 @@ class alignas(64) FunctionEntry : public core::Share {
   /// Gives a granted slot back. True: a replica has to be asked, Owners::look().
   [[nodiscard]] bool release(Upstream& upstream, const contract::Ticket& ticket, Ended how, core::TimePoint now);
   bool limited() const;
+  bool anyUp() const;  ///< some replica accepts work, whoever gives out its slots
   /// Gives a replica that another gateway told of what the route says of its version.
   void applyTo(Upstream& upstream) const;
   enum class Hold : std::uint8_t {
@@ -178,13 +181,16 @@ class alignas(64) FunctionEntry : public core::Share {
     net::Address address;
     contract::Ticket lowest;
     bool first = false;  // of this epoch: needs the API's word that it is still ours
+    bool lift = false;   // it shall ask for no tickets: needs the API's word that the function is not limited
   };
   std::vector<Question> questions();  ///< to replicas; each is answered by one call of answered() or unanswered()
+  /// A replica of a function that is not limited refused a request for want of a ticket. Follow with Owners::look().
+  void bar(Upstream& upstream);
   /// Returns when to ask again; 0: not for now.
   /// `takes`: requests with tickets from the question's on.
-  std::chrono::milliseconds answered(const Question& question, const core::RunningTickets& running, bool takes);
+  std::chrono::milliseconds answered(const Question& question, const core::RunningTickets& running, bool takes, const AskPauses& pauses);
   /// `nobodyThere`: nothing listens at its address, so nothing runs; else whatever can run may.
-  std::chrono::milliseconds unanswered(const Question& question, bool nobodyThere);
+  std::chrono::milliseconds unanswered(const Question& question, bool nobodyThere, const AskPauses& pauses);
 
   // For Pool, with its lock.
   struct Shared {
@@ -205,27 +211,29 @@ class alignas(64) FunctionEntry : public core::Share {
  private:
   void applyBackend(Upstream& upstream) const;  // requires mutex_
   void deliver(core::TimePoint now);
-  void eraseIfDone(Upstream& upstream);          // requires mutex_
-  void offer(Upstream& upstream);                // requires mutex_
-  void grant(SlotTaker& taker, Upstream& upstream);                  // requires mutex_; of a limited function
-  Upstream* asked(const Question& question);                         // requires mutex_
-  std::chrono::milliseconds pauseOf(Upstream& upstream);             // requires mutex_
-  int limitOf(const Upstream& upstream) const;                       // requires mutex_
-  void forgetSlots(core::TimePoint now);                             // requires mutex_
-  void moveWaiters(core::TimePoint now);                             // requires mutex_
-  Upstream* find(const std::string& uid) const;  // requires mutex_
+  void eraseIfDone(Upstream& upstream);                                            // requires mutex_
+  void offer(Upstream& upstream);                                                  // requires mutex_
+  void grant(SlotTaker& taker, Upstream& upstream);                                // requires mutex_; of a limited function
+  Upstream* asked(const Question& question);                                       // requires mutex_
+  bool inQuestion(const Upstream& upstream) const;                                 // requires mutex_
+  std::chrono::milliseconds pauseOf(Upstream& upstream, const AskPauses& pauses);  // requires mutex_
+  int limitOf(const Upstream& upstream) const;                                     // requires mutex_
+  void forgetSlots(core::TimePoint now);                                           // requires mutex_
+  void moveWaiters(core::TimePoint now);                                           // requires mutex_
+  Upstream* find(const std::string& uid) const;                                    // requires mutex_
 
   // What every request touches comes first: prefetch() counts on it.
   mutable std::mutex mutex_;
+  bool limited_ = false;       // guarded by mutex_
   core::Admission admission_;  // guarded by mutex_, as upstreams_ and backends_
   FunctionCounters counters_;
   std::vector<std::unique_ptr<Upstream>> upstreams_;
   std::vector<api::RouteBackend> backends_;
   const kube::Key key_;
   Pool& pool_;
-  int reserved_ = 0;  // by configure() only
+  int reserved_ = 0;                // by configure() only
+  std::atomic<bool> owned_{false};  // once
   // Guarded by mutex_.
-  bool limited_ = false;
   Hold hold_ = Hold::none;
   std::int64_t epoch_ = 0, nextNumber_ = 0;
   std::optional<api::RouteOwner> owner_;

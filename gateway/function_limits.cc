@@ -10,8 +10,6 @@ using std::chrono::milliseconds;
 
 namespace {
 
-constexpr milliseconds kAskFirst{10}, kAskMost{500};  // between two questions to a replica, while what it runs is in doubt
-
 core::TimePoint steadyNow() {
   return std::chrono::steady_clock::now();
 }
@@ -21,6 +19,11 @@ core::TimePoint steadyNow() {
 bool FunctionEntry::limited() const {
   std::lock_guard lock(mutex_);
   return limited_;
+}
+
+bool FunctionEntry::anyUp() const {
+  std::lock_guard lock(mutex_);
+  return std::ranges::any_of(upstreams_, [](const auto& each) { return !each->retired; });
 }
 
 FunctionEntry::Hold FunctionEntry::hold() const {
@@ -102,7 +105,8 @@ void FunctionEntry::moveWaiters(core::TimePoint now) {
 
 /// Of a version that takes no traffic any more only the whole limit is known.
 int FunctionEntry::limitOf(const Upstream& upstream) const {
-  return std::ranges::find(backends_, upstream.version, &api::RouteBackend::version) != backends_.end() ? upstream.limit : admission_.atMost();
+  return std::ranges::find(backends_, upstream.version, &api::RouteBackend::version) != backends_.end() ? upstream.limit
+                                                                                                        : admission_.atMost();
 }
 
 void FunctionEntry::own(std::int64_t epoch, const std::vector<KnownReplica>& replicas) {
@@ -111,11 +115,13 @@ void FunctionEntry::own(std::int64_t epoch, const std::vector<KnownReplica>& rep
   const auto now = steadyNow();
   forgetSlots(now);
   hold_ = Hold::owned;
+  owned_.store(true, std::memory_order_relaxed);
   epoch_ = epoch;
   nextNumber_ = 1;
   for (const KnownReplica& replica : replicas) {
     if (replica.address.ip.empty()) continue;  // it has never run anything
-    const bool known = std::ranges::any_of(upstreams_, [&](const auto& each) { return each->uid == replica.uid && each->address.ip == replica.address.ip; });
+    const bool known = std::ranges::any_of(
+        upstreams_, [&](const auto& each) { return each->uid == replica.uid && each->address.ip == replica.address.ip; });
     if (known) continue;
     upstreams_.push_back(std::make_unique<Upstream>());
     Upstream& added = *upstreams_.back();
@@ -132,17 +138,33 @@ void FunctionEntry::own(std::int64_t epoch, const std::vector<KnownReplica>& rep
   }
 }
 
+bool FunctionEntry::inQuestion(const Upstream& upstream) const {
+  if (upstream.gone) return false;
+  if (!limited_) return upstream.barred && !upstream.retired;
+  return hold_ == Hold::owned && (upstream.book.inDoubt() || (!upstream.fenced && !upstream.retired));
+}
+
 std::vector<FunctionEntry::Question> FunctionEntry::questions() {
   std::vector<Question> questions;
   std::lock_guard lock(mutex_);
-  if (hold_ != Hold::owned) return questions;
   for (const auto& upstream : upstreams_) {
-    const bool due = upstream->book.inDoubt() || (!upstream->fenced && !upstream->retired);
-    if (!due || upstream->asking || upstream->gone) continue;
+    if (upstream->asking || !inQuestion(*upstream)) continue;
     upstream->asking = true;
-    questions.push_back({upstream->uid, upstream->address, {epoch_, upstream->book.ask()}, !upstream->fenced});
+    questions.push_back({.uid = upstream->uid,
+                         .address = upstream->address,
+                         .lowest = {epoch_, upstream->book.ask()},
+                         .first = limited_ && !upstream->fenced,
+                         .lift = !limited_});
   }
   return questions;
+}
+
+void FunctionEntry::bar(Upstream& upstream) {
+  std::lock_guard lock(mutex_);
+  if (limited_ || upstream.retired) return;
+  upstream.barred = true;
+  upstream.pause = milliseconds(0);
+  admission_.remove(upstream);
 }
 
 Upstream* FunctionEntry::asked(const Question& question) {
@@ -153,42 +175,43 @@ Upstream* FunctionEntry::asked(const Question& question) {
   return found->get();
 }
 
-milliseconds FunctionEntry::pauseOf(Upstream& upstream) {
-  const bool again = !upstream.gone && (upstream.book.inDoubt() || (!upstream.fenced && !upstream.retired));
-  if (!again) return milliseconds(0);
-  upstream.pause = std::clamp(upstream.pause * 2, kAskFirst, kAskMost);
+milliseconds FunctionEntry::pauseOf(Upstream& upstream, const AskPauses& pauses) {
+  if (!inQuestion(upstream)) return milliseconds(0);
+  upstream.pause = std::clamp(upstream.pause * 2, pauses.first, pauses.most);
   return upstream.pause;
 }
 
-milliseconds FunctionEntry::answered(const Question& question, const core::RunningTickets& running, bool takes) {
+milliseconds FunctionEntry::answered(const Question& question, const core::RunningTickets& running, bool takes, const AskPauses& pauses) {
   milliseconds pause{0};
   {
     std::lock_guard lock(mutex_);
     Upstream* upstream = asked(question);
     if (!upstream) return pause;
-    if (question.lowest.epoch == epoch_ && !upstream->gone) {
+    if (question.lift) {
+      upstream->barred = false;
+    } else if (question.lowest.epoch == epoch_ && !upstream->gone) {
       upstream->fenced = takes;
       admission_.occupy(*upstream, upstream->book.answer(epoch_, running), steadyNow());
-      if (!upstream->retired) offer(*upstream);
-      pause = pauseOf(*upstream);
     }
+    if (!upstream->retired) offer(*upstream);
+    pause = pauseOf(*upstream, pauses);
     eraseIfDone(*upstream);
   }
   deliver(steadyNow());
   return pause;
 }
 
-milliseconds FunctionEntry::unanswered(const Question& question, bool nobodyThere) {
+milliseconds FunctionEntry::unanswered(const Question& question, bool nobodyThere, const AskPauses& pauses) {
   milliseconds pause{0};
   {
     std::lock_guard lock(mutex_);
     Upstream* upstream = asked(question);
     if (!upstream) return pause;
-    if (question.lowest.epoch == epoch_ && !upstream->gone) {
+    if (!question.lift && question.lowest.epoch == epoch_ && !upstream->gone) {
       const int more = nobodyThere ? upstream->book.answer(epoch_, {}) : upstream->book.unanswered(limitOf(*upstream));
       admission_.occupy(*upstream, more, steadyNow());
-      pause = pauseOf(*upstream);
     }
+    pause = pauseOf(*upstream, pauses);
     eraseIfDone(*upstream);
   }
   deliver(steadyNow());

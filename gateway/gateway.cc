@@ -101,8 +101,8 @@ struct Gateway::Impl {
   std::string metrics() {
     const auto entries = registry.entries();
     return renderMetrics(entries, {shared.unrouted.load(std::memory_order_relaxed), waker.patches(), log.dropped(),
-                                   static_cast<std::uint64_t>(registry.watchRestarts()), entries.size(), pool.counts(), memory.counts(),
-                                   &waker.sent(), &waker.answered()});
+                                   static_cast<std::uint64_t>(registry.watchRestarts()), owners.moves(), entries.size(), pool.counts(),
+                                   memory.counts(), &waker.sent(), &waker.answered()});
   }
 
   const GatewayOptions options;

@@ -11,7 +11,7 @@
 namespace pilotlight::gateway {
 
 struct GatewayCounts {
-  std::uint64_t unrouted = 0, wakePatches = 0, accessLogDropped = 0, watchRestarts = 0;
+  std::uint64_t unrouted = 0, wakePatches = 0, accessLogDropped = 0, watchRestarts = 0, ownerMoves = 0;
   std::size_t functions = 0;
   Pool::Counts pool = {};
   MemoryGuard::Counts memory = {};

@@ -44,7 +44,8 @@ class Owners::Asking final : public net::ClientHandler {
       : owners_(owners), entry_(std::move(entry)), question_(std::move(question)), timer_([this] { end(unknown(false)); }) {
     const std::string host = question_.address.toString(), ticket = contract::toString(question_.lowest);
     const net::Header headers[] = {{"Host", host}, {contract::kHeaderTicket, ticket}};
-    call_ = owners_.pool_->call(question_.address, {.method = "POST", .target = contract::kTicketsPath, .headers = headers}, *this, true);
+    const std::string_view method = question_.lift ? "DELETE" : "POST";
+    call_ = owners_.pool_->call(question_.address, {.method = method, .target = contract::kTicketsPath, .headers = headers}, *this, true);
     call_->finish();
     owners_.loop_.arm(timer_, owners_.options_.answerTimeout);
   }
@@ -54,7 +55,9 @@ class Owners::Asking final : public net::ClientHandler {
 
   void onHead(const net::ResponseHead& head) override {
     status_ = head.status;
-    knows_ = head.headers.get(contract::kHeaderTicket).has_value();
+    const auto lowest = head.headers.get(contract::kHeaderTicket);
+    knows_ = lowest.has_value();
+    if (const auto ticket = contract::parseTicket(lowest.value_or(""))) epoch_ = ticket->epoch;
     takes_ = !head.headers.get(contract::kHeaderRefused);
   }
   void onBody(std::string_view part) override {
@@ -62,14 +65,16 @@ class Owners::Asking final : public net::ClientHandler {
   }
   void onEnd(std::span<const net::Header>) override {
     call_ = nullptr;
-    if (status_ == 409) {  // there is a later owner
-      owners_.add(entry_->key(), {entry_, 0, {question_}});
+    if (status_ == 409) {  // a later owner was here, or one of a function of the same name that is gone
+      auto again = question_;
+      again.lowest.epoch = std::max(again.lowest.epoch, epoch_);
+      owners_.add(entry_->key(), {entry_, epoch_, {std::move(again)}});
       return owners_.forget(*this);
     }
     // A shim that is older than tickets takes everything: its requests are counted here alone.
-    if (!knows_) return end(entry_->answered(question_, {}, true));
+    if (!knows_) return end(entry_->answered(question_, {}, true, owners_.options_.pauses));
     const auto running = core::parseRunningTickets(text_);
-    end(status_ == 200 && running ? entry_->answered(question_, *running, takes_) : unknown(false));
+    end(status_ == 200 && running ? entry_->answered(question_, *running, takes_, owners_.options_.pauses) : unknown(false));
   }
   void onFailure(net::ClientFailure failure) override {
     call_ = nullptr;
@@ -78,7 +83,7 @@ class Owners::Asking final : public net::ClientHandler {
 
  private:
   static constexpr std::size_t kMost = 1 << 20;
-  milliseconds unknown(bool nobodyThere) { return entry_->unanswered(question_, nobodyThere); }
+  milliseconds unknown(bool nobodyThere) { return entry_->unanswered(question_, nobodyThere, owners_.options_.pauses); }
   void end(milliseconds again) {
     if (again.count() > 0) owners_.lookLater(entry_, again);
     owners_.forget(*this);
@@ -90,8 +95,51 @@ class Owners::Asking final : public net::ClientHandler {
   net::Timer timer_;
   net::ClientCall* call_ = nullptr;
   int status_ = 0;
+  std::int64_t epoch_ = 0;  // that the replica was told of
   bool knows_ = false, takes_ = false;
   std::string text_;
+};
+
+/// Whether another gateway answers. Of the loop's thread.
+class Owners::Ping final : public net::ClientHandler {
+ public:
+  Ping(Owners& owners, std::string gateway, const net::Address& address)
+      : owners_(owners), gateway_(std::move(gateway)), timer_([this] { end(false); }) {
+    const std::string host = address.toString();
+    const net::Header headers[] = {{"Host", host}};
+    call_ = owners_.pool_->call(address, {.method = "GET", .target = "/_pilotlight/healthz", .headers = headers}, *this, true);
+    call_->finish();
+    owners_.loop_.arm(timer_, owners_.options_.silence * 2);
+  }
+  ~Ping() {
+    if (call_) call_->cancel();
+  }
+  void onHead(const net::ResponseHead&) override {}
+  void onBody(std::string_view) override {}
+  void onEnd(std::span<const net::Header>) override {
+    call_ = nullptr;
+    end(true);
+  }
+  void onFailure(net::ClientFailure) override {
+    call_ = nullptr;
+    end(false);
+  }
+
+ private:
+  void end(bool answered) {
+    if (!answered) owners_.unreachable(gateway_);
+    {
+      std::lock_guard lock(owners_.mutex_);
+      owners_.pinged_.erase(gateway_);
+    }
+    const auto found = std::ranges::find(owners_.pings_, this, &std::unique_ptr<Ping>::get);
+    owners_.loop_.destroyLater(std::move(*found));
+    owners_.pings_.erase(found);
+  }
+  Owners& owners_;
+  const std::string gateway_;
+  net::Timer timer_;
+  net::ClientCall* call_ = nullptr;
 };
 
 Owners::Owners(kube::Client& client, const Peers& peers, std::string instance, OwnersOptions options, Log log)
@@ -119,6 +167,7 @@ void Owners::stop() {
   loop_.post([this] {
     timer_.cancel();
     askings_.clear();
+    pings_.clear();
     later_.clear();
     pool_.reset();
   });
@@ -155,6 +204,18 @@ void Owners::heard(FunctionEntry& entry, const api::RouteOwner& owner) const {
 void Owners::unreachable(const std::string& gateway) {
   std::lock_guard lock(mutex_);
   unreachable_[gateway] = Clock::now() + options_.unreachable;
+}
+
+bool Owners::silent(const std::string& gateway, const net::Address& address) {
+  std::lock_guard lock(mutex_);
+  const auto now = Clock::now();
+  if (const auto found = unreachable_.find(gateway); found != unreachable_.end() && found->second > now) return true;
+  const auto [since, first] = pinged_.try_emplace(gateway, now);
+  if (!first) return now - since->second > options_.silence;
+  loop_.post([this, gateway, address] {
+    if (pool_) pings_.push_back(std::make_unique<Ping>(*this, gateway, address));
+  });
+  return false;
 }
 
 void Owners::resign(const std::vector<std::shared_ptr<FunctionEntry>>& entries) {
@@ -207,23 +268,38 @@ void Owners::run() {
 
 bool Owners::work(const kube::Key& key, Task& task) {
   FunctionEntry& entry = *task.entry;
+  if (!entry.limited()) return lift(key, task);
   const auto hold = entry.hold();
-  if (hold == FunctionEntry::Hold::none || resigned()) {
+  Became became = Became::no;
+  if (hold == FunctionEntry::Hold::none || resigned())
     entry.disown();
-    for (const auto& question : task.questions) (void)entry.unanswered(question, false);
-    return true;
-  }
-  switch (become(key, entry, hold == FunctionEntry::Hold::owned ? 0 : task.after)) {
-    case Became::failed:
-      return false;
-    case Became::no:
-      for (const auto& question : task.questions) (void)entry.unanswered(question, false);
-      return true;
-    case Became::owner:
-      ask(task.entry, std::move(task.questions));
-      ask(task.entry, entry.questions());
-      return true;
-  }
+  else
+    became = become(key, entry, task.after);
+  if (became == Became::failed) return false;
+  if (became == Became::no) return giveUp(task);
+  const std::int64_t epoch = entry.owner()->epoch;
+  const auto old = std::ranges::stable_partition(task.questions, [&](const auto& each) { return each.lowest.epoch == epoch; });
+  for (const auto& question : old) (void)entry.unanswered(question, false, options_.pauses);
+  task.questions.erase(old.begin(), old.end());
+  ask(task.entry, std::move(task.questions));
+  ask(task.entry, entry.questions());
+  return true;
+}
+
+bool Owners::giveUp(Task& task) {
+  for (const auto& question : task.questions) (void)task.entry->unanswered(question, false, options_.pauses);
+  return true;
+}
+
+/// Replicas that ask for tickets of a function that is not limited any more. This gateway's own word for that may be old.
+bool Owners::lift(const kube::Key& key, Task& task) {
+  if (task.questions.empty()) return true;
+  const auto route = client_.get(kube::resources::functionRoutes, key);
+  if (!route && route.error().code != kube::ErrorCode::notFound) return false;
+  const auto owner = route ? ownerIn(*route) : std::nullopt;
+  if (!route || route->at("/spec/reserved")) return giveUp(task);
+  for (auto& question : task.questions) question.lowest = {std::max({question.lowest.epoch, owner ? owner->epoch : 0, std::int64_t{1}}), 0};
+  ask(task.entry, std::move(task.questions));
   return true;
 }
 
@@ -237,16 +313,18 @@ Owners::Became Owners::become(const kube::Key& key, FunctionEntry& entry, std::i
       return Became::failed;
     }
     const auto known = ownerIn(*route);
-    const bool ours = known && known->gateway == self() && known->instance == instance_;
     const bool owned = entry.hold() == FunctionEntry::Hold::owned;
-    if (ours && owned) return Became::owner;
-    if (ours) return begin(key, entry, known->epoch) ? Became::owner : Became::failed;
-    if (known && (owned || (known->epoch > after && known->gateway != self()))) return entry.heardOwner(*known, false), entry.disown(), Became::no;
+    const bool ours = known && known->gateway == self() && known->instance == instance_;
+    if (ours && owned && known->epoch >= after) return Became::owner;
+    // Ours, but given up in between: with a new epoch, since its numbers begin again.
+    if (known && !ours && (owned || (known->epoch > after && known->gateway != self())))
+      return entry.heardOwner(*known, false), entry.disown(), Became::no;
     const auto heard = entry.owner();
     const api::RouteOwner next{self(), instance_, std::max({known ? known->epoch : 0, heard ? heard->epoch : 0, after}) + 1};
     const kube::Json patch{{"metadata", {{"resourceVersion", route->resourceVersion()}}},
                            {"status", {{"owner", {{"gateway", next.gateway}, {"instance", next.instance}, {"epoch", next.epoch}}}}}};
-    const auto written = client_.mergePatch(kube::resources::functionRoutes, key, patch, std::string(api::kManagerGateway) + "-owner", "status");
+    const auto written =
+        client_.mergePatch(kube::resources::functionRoutes, key, patch, std::string(api::kManagerGateway) + "-owner", "status");
     if (written) {
       moves_.fetch_add(1, std::memory_order_relaxed);
       entry.heardOwner(next, true);
@@ -280,7 +358,7 @@ bool Owners::begin(const kube::Key& key, FunctionEntry& entry, std::int64_t epoc
 
 void Owners::look(std::shared_ptr<FunctionEntry> entry) {
   std::vector<FunctionEntry::Question> now, first;
-  for (auto& question : entry->questions()) (question.first ? first : now).push_back(std::move(question));
+  for (auto& question : entry->questions()) (question.first || question.lift ? first : now).push_back(std::move(question));
   const kube::Key key = entry->key();
   if (!first.empty()) add(key, {entry, 0, std::move(first)});
   if (!now.empty()) ask(std::move(entry), std::move(now));

@@ -47,6 +47,8 @@ class Owners {
     net::Address address;  ///< of its internal listener; empty: it is this gateway
   };
   Choice choose(const FunctionEntry& entry) const;
+  /// Whether it is known not to answer. Asks it, unless that is under way.
+  bool silent(const std::string& gateway, const net::Address& address);
   /// It was asked and could not be.
   void unreachable(const std::string& gateway);
   /// Requests wait here for this gateway to become the owner, unless there is one of a later epoch than this.
@@ -65,6 +67,7 @@ class Owners {
   using Clock = std::chrono::steady_clock;
   static constexpr int kThreads = 2;
   class Asking;
+  class Ping;
   struct Task {
     std::shared_ptr<FunctionEntry> entry;
     std::int64_t after = 0;
@@ -72,6 +75,8 @@ class Owners {
   };
   void run();
   bool work(const kube::Key& key, Task& task);  // false: try again
+  bool lift(const kube::Key& key, Task& task);
+  bool giveUp(Task& task);
   enum class Became : std::uint8_t { owner, no, failed };
   Became become(const kube::Key& key, FunctionEntry& entry, std::int64_t after);
   bool begin(const kube::Key& key, FunctionEntry& entry, std::int64_t epoch);
@@ -88,14 +93,16 @@ class Owners {
   const Log log_;
   std::atomic<std::uint64_t> moves_{0};
   std::atomic<bool> resigned_{false};
-  kube::WorkQueue queue_;
+  kube::WorkQueue queue_{{.backoffMax = std::chrono::seconds(1), .now = {}}};
   mutable std::mutex mutex_;
-  std::map<kube::Key, Task> tasks_;                             // guarded by mutex_, as the next
-  std::map<std::string, Clock::time_point> unreachable_;        // until
+  std::map<kube::Key, Task> tasks_;                       // guarded by mutex_, as the next
+  std::map<std::string, Clock::time_point> unreachable_;  // until
+  std::map<std::string, Clock::time_point> pinged_;       // since when, as long as there is no answer
   net::Loop loop_;
   net::Timer timer_;  // of the loop's thread, as the next three
   std::unique_ptr<net::ClientPool> pool_;
   std::vector<std::unique_ptr<Asking>> askings_;
+  std::vector<std::unique_ptr<Ping>> pings_;
   std::multimap<Clock::time_point, std::shared_ptr<FunctionEntry>> later_;
   std::vector<std::thread> threads_;
 };

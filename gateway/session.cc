@@ -178,12 +178,12 @@ void Session::onHead(const net::ResponseHead& head) {
     if (const auto refused = head.headers.get(contract::kHeaderRefused)) {
       // The handler never saw it: safe to send elsewhere.
       cancelCall();
-      if (ticket) {
-        releaseSlot(*refused == "fenced" ? Ended::certainly : Ended::refused);
-        return again(nullptr);
-      }
+      if (ticket) return ticketRefused(*refused == "fenced" ? Ended::certainly : Ended::refused);
       if (*refused == "draining") {
         entry_->retire(*upstream_);
+      } else if (*refused == "ticket") {
+        entry_->bar(*upstream_);
+        worker_.shared().owners.look(sharedEntry());
       } else if (*refused == "starting") {
         worker_.shared().registry.resumeLater(sharedEntry(), upstream_->uid,
                                               entry_->suspend(*upstream_, false, worker_.shared().options.pauses));
@@ -255,10 +255,7 @@ void Session::onFailure(net::ClientFailure failure) {
                                           entry_->suspend(*upstream_, true, worker_.shared().options.pauses));
   exhausted_ = failure == net::ClientFailure::exhausted;  // no fault of the replica's: it stays, and is tried again
   const bool unreached = noConnection || exhausted_ || (nothingSent && replayable());
-  if (unreached && ticket) {
-    releaseSlot(noConnection ? Ended::refused : Ended::certainly);
-    return again(nullptr);
-  }
+  if (unreached && ticket) return ticketRefused(noConnection ? Ended::refused : Ended::certainly);
   if (unreached) return again(exhausted_ ? nullptr : upstream_);
   if (replayable() && mayResend(failure)) {
     ++resends_;

@@ -70,6 +70,7 @@ class Session final : public SlotTaker, public TicketCall::Asker, public net::Ex
   bool askOwner();  // false: this gateway is it
   void backOff(int times);
   void releaseTicket(Upstream& upstream, Ended how);
+  void ticketRefused(Ended how);
   void dispatch(Upstream& upstream);
   void again(const Upstream* avoid);
   bool leaveQueue();  // false: a grant or a move is on its way
@@ -109,12 +110,13 @@ class Session final : public SlotTaker, public TicketCall::Asker, public net::Ex
   Upstream* upstream_ = nullptr;  // its slot is ours
   net::ClientCall* call_ = nullptr;
   std::unique_ptr<TicketCall> ticketCall_;  // of a limited function: another gateway gives, or gave, the slot
-  core::RouteMatch match_;  // views into the exchange's head and the snapshot
-  bool bodyEnded_ = false, replayLost_ = false, coldStart_ = false, poolFull_ = false, exhausted_ = false, accepted_ = false, handlerMayRun_ = false, limited_ = false;
+  core::RouteMatch match_;                  // views into the exchange's head and the snapshot
+  bool bodyEnded_ = false, replayLost_ = false, coldStart_ = false, poolFull_ = false, exhausted_ = false, accepted_ = false,
+       handlerMayRun_ = false, limited_ = false;
   int attempts_ = 0;
-  int asks_ = 0;                     // of owners, in a row
+  int asks_ = 0;                    // of owners, in a row
   std::int64_t takeOverAfter_ = 0;  // the last owner's epoch
-  int resends_ = 0;  // of attempts_, after a replica got the request
+  int resends_ = 0;                 // of attempts_, after a replica got the request
   int status_ = 0;
   std::int64_t version_ = 0;
   Clock::time_point arrived_{}, dispatched_{}, firstByte_{};

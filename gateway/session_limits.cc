@@ -23,7 +23,7 @@ bool Session::askOwner() {
   }
   exchange_->pauseBody();
   setDeadline(arrived_ + route_->queueWait);
-  if (entry_->replicas() == 0) coldStart_ = true;
+  if (!entry_->anyUp()) coldStart_ = true;
   entry_->counters().handed.fetch_add(1, std::memory_order_relaxed);
   ticketCall_ = std::make_unique<TicketCall>(worker_, sharedEntry(), choice, TicketCall::Request{bytes, attempts_ > 0 || accepted_}, *this);
   return true;
@@ -36,7 +36,7 @@ void Session::onTicket(Upstream& upstream, const contract::Ticket& given) {
 }
 
 void Session::onNoTicket(Limit limit) {
-  if (ticketCall_) worker_.loop().destroyLater(std::move(ticketCall_));
+  if (ticketCall_) worker_.letGo(std::move(ticketCall_), Ended::certainly);
   if (limit == Limit::queueBytes)
     return reject(limit, 429, "queue.bytes", "the requests that wait hold as many bytes as spec.concurrency.queue.bytes allows");
   if (route_->closed) return reject(Limit::reserved, 429, "reserved", "spec.concurrency.reserved is 0: the function takes no requests");
@@ -49,8 +49,22 @@ void Session::onTicketLost(bool waited) {
   acquire(nullptr);
 }
 
+/// The handler never saw the request: it waits for another slot, before those that came later.
+void Session::ticketRefused(Ended how) {
+  if (!ticketCall_ || !replayable()) {
+    releaseSlot(how);
+    return again(nullptr);
+  }
+  entry_->counters().retries.fetch_add(1, std::memory_order_relaxed);
+  upstream_ = nullptr;
+  state_ = State::held;
+  exchange_->pauseBody();
+  setDeadline(arrived_ + route_->queueWait);
+  ticketCall_->again(how);
+}
+
 bool Session::leaveQueue() {
-  if (ticketCall_) return worker_.loop().destroyLater(std::move(ticketCall_)), true;
+  if (ticketCall_) return worker_.letGo(std::move(ticketCall_), Ended::certainly), true;  // a grant on its way is not used
   return entry_->leave(*this, worker_.loop().now());
 }
 

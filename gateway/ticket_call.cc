@@ -10,7 +10,9 @@ namespace pilotlight::gateway {
 
 TicketCall::TicketCall(Worker& worker, std::shared_ptr<FunctionEntry> entry, const Owners::Choice& owner, const Request& request,
                        Asker& asker)
-    : worker_(worker), entry_(std::move(entry)), gateway_(owner.owner.gateway), asker_(&asker) {
+    : worker_(worker), entry_(std::move(entry)), gateway_(owner.owner.gateway), address_(owner.address), asker_(&asker), timer_([this] {
+        onTimer();
+      }) {
   const std::string function = entry_->key().toString(), host = owner.address.toString();
   const std::string bytes = std::to_string(request.bytes), epoch = std::to_string(owner.owner.epoch);
   net::HeaderList<8> fields;
@@ -24,27 +26,48 @@ TicketCall::TicketCall(Worker& worker, std::shared_ptr<FunctionEntry> entry, con
                                .target = contract::kSlotPath,
                                .headers = std::span<const net::Header>(fields.begin(), fields.size()),
                                .body = net::BodyKind::chunked};
-  call_ = pool.call(pool.peer(owner.address, net::Protocol::h2c), ask, *this);
+  call_ = pool.call(pool.peer(address_, net::Protocol::h2c), ask, *this);
+  worker_.loop().arm(timer_, worker_.shared().options.owners.silence);
 }
 
 TicketCall::~TicketCall() {
   if (call_) call_->cancel();
 }
 
+void TicketCall::again(Ended how) {
+  upstream_.uid.clear();
+  line_.clear();
+  if (!call_) return worker_.loop().arm(timer_, std::chrono::milliseconds(0));  // the owner has gone since
+  call_->write(how == Ended::refused ? slot::kRefused : slot::kUnused);
+  worker_.loop().arm(timer_, worker_.shared().options.owners.silence);
+}
+
 bool TicketCall::end(Ended how) {
   asker_ = nullptr;
   ending_ = true;
+  timer_.cancel();
   if (!call_) return false;
-  call_->write(how == Ended::certainly ? slot::kCertainly : how == Ended::refused ? slot::kRefused : slot::kMaybe);
+  call_->write(how == Ended::maybe ? slot::kMaybe : slot::kCertainly);
   call_->finish();
   return true;
+}
+
+/// One that is stopped keeps its connections.
+void TicketCall::onTimer() {
+  if (!asker_ || !waits()) return;
+  if (!call_) return lost();
+  Owners& owners = worker_.shared().owners;
+  if (!owners.silent(gateway_, address_)) return worker_.loop().arm(timer_, worker_.shared().options.owners.silence);
+  owners.unreachable(gateway_);
+  lost();
 }
 
 void TicketCall::onHead(const net::ResponseHead& head) {
   status_ = head.status;
   const auto limit = head.headers.get(slot::kLimit);
   if (status_ == 421) {
-    api::RouteOwner owner{std::string(head.headers.get(slot::kOwner).value_or("")), std::string(head.headers.get(slot::kInstance).value_or("")), 0};
+    api::RouteOwner owner{std::string(head.headers.get(slot::kOwner).value_or("")),
+                          std::string(head.headers.get(slot::kInstance).value_or("")), 0};
     const std::string_view epoch = head.headers.get(slot::kEpoch).value_or("");
     std::from_chars(epoch.data(), epoch.data() + epoch.size(), owner.epoch);
     if (!owner.gateway.empty() && owner.epoch > 0) entry_->heardOwner(owner, false);
@@ -56,7 +79,7 @@ void TicketCall::onHead(const net::ResponseHead& head) {
 void TicketCall::onBody(std::string_view part) {
   if (status_ != 200 || !waits()) return;
   line_.append(part);
-  if (!line_.ends_with('\n') || !asker_) return;
+  if (!line_.ends_with('\n') || !asker_) return;  // without an asker it is ending, and says so
   const auto grant = slot::readGrant(line_);
   if (!grant) return lost();
   upstream_.uid = grant->uid;
@@ -64,6 +87,7 @@ void TicketCall::onBody(std::string_view part) {
   upstream_.address = grant->address;
   upstream_.version = grant->version;
   entry_->applyTo(upstream_);
+  timer_.cancel();
   asker_->onTicket(upstream_, grant->ticket);
 }
 

@@ -28,13 +28,13 @@ class TicketCall final : public net::ClientHandler {
   struct Request {
     std::int64_t bytes = 0;  ///< what holding it costs
     bool accepted = false;   ///< it had been taken into a queue before
-    std::chrono::milliseconds wait{0};
   };
   TicketCall(Worker& worker, std::shared_ptr<FunctionEntry> entry, const Owners::Choice& owner, const Request& request, Asker& asker);
   ~TicketCall();
   TicketCall(const TicketCall&) = delete;
 
-  bool waits() const { return upstream_.uid.empty(); }
+  /// The replica did not take the request, which waits for another slot, before those that came later.
+  void again(Ended how);
   /// The request has left its replica. The asker is told nothing any more. True: it has to live until Worker::forget().
   [[nodiscard]] bool end(Ended how);
 
@@ -44,16 +44,20 @@ class TicketCall final : public net::ClientHandler {
   void onFailure(net::ClientFailure failure) override;
 
  private:
+  bool waits() const { return upstream_.uid.empty(); }
   void lost();
+  void onTimer();
 
   Worker& worker_;
   const std::shared_ptr<FunctionEntry> entry_;
   const std::string gateway_;
+  const net::Address address_;
   Asker* asker_;
   net::ClientCall* call_ = nullptr;
   bool ending_ = false;
   int status_ = 0;
   std::string line_;
+  net::Timer timer_;   // while it waits: is the owner still there?
   Upstream upstream_;  // the replica, as the owner knows it; its slot is counted there
 };
 

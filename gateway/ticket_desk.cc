@@ -50,39 +50,53 @@ class TicketDesk final : public SlotTaker, public net::ExchangeHandler {
     bytes = numberIn(exchange.head(), slot::kBytes);
   }
 
-  /// False: answered.
-  bool begin(std::int64_t epoch, bool accepted) {
+  void begin(std::int64_t epoch, bool accepted) {
     const auto taken = entry_->take(*this, worker_.loop().now(), nullptr, accepted);
     using Join = core::Admission::Join;
     if (!taken.upstream && taken.join != Join::queued) {
+      // Ended by the asker, since streams that are reset by the hundred look like an attack.
+      settled_ = true;
       const net::Header limit[] = {{slot::kLimit, taken.join == Join::tooManyBytes ? "queue.bytes" : "queue.requests"}};
-      exchange_->respond(429, "text/plain", "", limit);
-      return false;
+      return exchange_->sendHead(429, "", limit, {net::BodyKind::chunked, 0});
     }
     if (taken.takeOver) worker_.shared().owners.takeOver(entry_, epoch);
     exchange_->sendHead(200, "OK", {}, {net::BodyKind::chunked, 0});
-    if (taken.upstream) return give(*taken.upstream), true;
+    if (taken.upstream) return give(*taken.upstream);
     if (entry_->offered() == 0) worker_.shared().waker.wake(entry_);
     if (std::has_single_bit(static_cast<unsigned>(taken.queued))) worker_.shared().demand(entry_->key());
-    return true;
   }
 
   net::Loop& ownerLoop() override { return worker_.loop(); }
   void onGrant(Upstream& upstream) override {
-    if (exchange_) return give(upstream);
+    settled_ = true;
+    if (exchange_ && !closed_) return give(upstream);
     release(upstream, Ended::certainly);  // it was never told
-    delete this;
+    if (!exchange_) delete this;
   }
   void onMoved() override {
     settled_ = true;
-    if (exchange_) return exchange_->finish();
-    delete this;
+    if (!exchange_)
+      delete this;
+    else
+      close();
   }
 
-  void onBody(net::Exchange&, std::string_view part) override { said_.append(part.substr(0, 16 - std::min<std::size_t>(16, said_.size()))); }
+  void onBody(net::Exchange&, std::string_view part) override {
+    said_.append(part.substr(0, kMostSaid - std::min(kMostSaid, said_.size())));
+    if (!upstream_ || closed_ || (said_ != slot::kRefused && said_ != slot::kUnused)) return;
+    release(*std::exchange(upstream_, nullptr), said_ == slot::kRefused ? Ended::refused : Ended::certainly);
+    said_.clear();
+    settled_ = false;
+    const auto taken = entry_->take(*this, worker_.loop().now(), nullptr, true);
+    if (taken.takeOver) worker_.shared().owners.takeOver(entry_, 0);
+    if (taken.upstream) give(*taken.upstream);
+  }
   void onBodyEnd(net::Exchange&) override {
-    if (upstream_) release(*std::exchange(upstream_, nullptr), said_ == slot::kCertainly ? Ended::certainly : said_ == slot::kRefused ? Ended::refused : Ended::maybe);
-    exchange_->finish();
+    if (upstream_)
+      release(*std::exchange(upstream_, nullptr), said_ == slot::kCertainly ? Ended::certainly : Ended::maybe);
+    else if (!settled_)
+      settled_ = entry_->leave(*this, worker_.loop().now());
+    close();
   }
   void onEnd(net::Exchange&, bool) override {
     exchange_ = nullptr;
@@ -94,6 +108,9 @@ class TicketDesk final : public SlotTaker, public net::ExchangeHandler {
   }
 
  private:
+  void close() {
+    if (!std::exchange(closed_, true)) exchange_->finish();
+  }
   void give(Upstream& upstream) {
     settled_ = true;
     upstream_ = &upstream;
@@ -103,11 +120,14 @@ class TicketDesk final : public SlotTaker, public net::ExchangeHandler {
     if (entry_->release(upstream, ticket, how, worker_.loop().now())) worker_.shared().owners.look(entry_);
   }
 
+  static constexpr std::size_t kMostSaid = 16;
+
   Worker& worker_;
   net::Exchange* exchange_;
   const std::shared_ptr<FunctionEntry> entry_;
   Upstream* upstream_ = nullptr;  // its slot is the asker's
-  bool settled_ = false;  // no longer in the queue, and told so
+  bool settled_ = false;          // no longer in the queue, and told so
+  bool closed_ = false;           // nothing is said any more
   std::string said_;
 };
 
@@ -133,9 +153,9 @@ net::ExchangeHandler* openTicketDesk(Worker& worker, net::Exchange& exchange) {
     const net::Header fields[] = {{slot::kOwner, known->gateway}, {slot::kInstance, known->instance}, {slot::kEpoch, number}};
     return refuse(421, fields);
   }
-  auto desk = std::make_unique<TicketDesk>(worker, exchange, std::move(entry));
-  const bool accepted = head.headers.get(slot::kAccepted).has_value();
-  return desk->begin(epoch, accepted) ? desk.release() : nullptr;
+  auto* desk = new TicketDesk(worker, exchange, std::move(entry));  // it ends with the exchange
+  desk->begin(epoch, head.headers.get(slot::kAccepted).has_value());
+  return desk;
 }
 
 }  // namespace pilotlight::gateway

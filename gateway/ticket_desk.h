@@ -7,7 +7,8 @@
 //   429                        -Limit: queue.requests or queue.bytes
 //   421                        -Owner, -Instance, -Epoch: ask there
 //   503                        this gateway ends
-// The body's text, at its end, says how the request left the replica: kCertainly, kMaybe, kRefused. A stream that breaks: kMaybe.
+// The body's text says how the request left the replica: kCertainly or kMaybe at its end, kRefused or kUnused (the handler never saw it)
+// when it waits for another slot, in another line. A stream that breaks: kMaybe.
 // Loop thread only.
 #pragma once
 
@@ -30,7 +31,7 @@ inline constexpr const char* kAccepted = "X-Pilotlight-Slot-Accepted";
 inline constexpr const char* kLimit = "X-Pilotlight-Slot-Limit";
 inline constexpr const char* kOwner = "X-Pilotlight-Slot-Owner";
 inline constexpr const char* kInstance = "X-Pilotlight-Slot-Instance";
-inline constexpr std::string_view kCertainly = "certainly", kMaybe = "maybe", kRefused = "refused";
+inline constexpr std::string_view kCertainly = "certainly\n", kMaybe = "maybe\n", kRefused = "refused\n", kUnused = "unused\n";
 
 struct Grant {
   contract::Ticket ticket;

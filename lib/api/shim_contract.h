@@ -48,7 +48,8 @@ inline constexpr const char* kShimMetrics = "/_pilotlight/metrics";
 inline constexpr const char* kShimDrain = "/_pilotlight/drain";
 /// What runs: POST with X-Pilotlight-Ticket, the lowest that may begin from now on; 409 with the field: a later owner has been here.
 /// DELETE with it: requests need no ticket any more. 200: X-Pilotlight-Ticket as it is now, and as body the number of requests that run
-/// without a ticket, then the tickets of the others, between spaces; X-Pilotlight-Refused says why it takes none now. A request runs until its handler is done, also when nobody waits.
+/// without a ticket, then the tickets of the others, between spaces; X-Pilotlight-Refused says why it takes none now. A request runs until
+/// its handler is done, also when nobody waits.
 inline constexpr const char* kTicketsPath = "/_pilotlight/tickets";
 /// On the gateway's internal listener: POST {"namespace","pod","uid","port"} from the pod's own address.
 /// 204: taken, or kept until the pod is seen; 409: contradicts what is known; anything else: try again.

@@ -41,10 +41,10 @@ class SlotBook {
 
  private:
   using Numbers = boost::container::flat_set<std::int64_t>;
-  Numbers live_;          // held by requests under way
-  Numbers doubted_;       // ended or not: nobody here knows
+  Numbers live_;            // held by requests under way
+  Numbers doubted_;         // ended or not: nobody here knows
   Numbers endedMeanwhile_;  // after ask(): an answer may still tell of them
-  int foreign_ = 0;       // not granted by this owner
+  int foreign_ = 0;         // not granted by this owner
 };
 
 }  // namespace pilotlight::core

@@ -103,7 +103,7 @@ class SeveralGateways : public testing::Test {
     EXPECT_TRUE(cluster_.remove(kube::resources::pods, {namespace_, name}, {.uid = {}, .resourceVersion = {}, .gracePeriodSeconds = 0}));
   }
 
-  void function(int reserved, int queue) {
+  void function(std::optional<int> reserved, int queue) {
     api::FunctionRoute route;
     route.metadata.name = "f";
     route.metadata.namespace_ = "default";
@@ -121,6 +121,7 @@ class SeveralGateways : public testing::Test {
     route.spec.backends.push_back(backend);
     kube::ApplyOptions options;
     options.fieldManager = "test";
+    options.force = true;
     const auto applied = cluster_.apply(kube::resources::functionRoutes, api::write(route), options);
     ASSERT_TRUE(applied) << applied.error().message;
   }
@@ -135,9 +136,25 @@ class SeveralGateways : public testing::Test {
   /// Starts it, and waits until it serves.
   void gateway(int number) {
     Command command;
-    command.argv = {PILOTLIGHT_GATEWAY, "--kubeconfig", kubeconfig_, "--name", nameOf(number), "--namespace", "home",
-                    "--gateway-selector", "component=gateway", "--listen", gatewayAt(number).toString(), "--internal-listen",
-                    net::Address{addressOf(number), kInternalPort}.toString(), "--loops", "2", "--end-delay", "0", "--grace", "20"};
+    command.argv = {PILOTLIGHT_GATEWAY,
+                    "--kubeconfig",
+                    kubeconfig_,
+                    "--name",
+                    nameOf(number),
+                    "--namespace",
+                    "home",
+                    "--gateway-selector",
+                    "component=gateway",
+                    "--listen",
+                    gatewayAt(number).toString(),
+                    "--internal-listen",
+                    net::Address{addressOf(number), kInternalPort}.toString(),
+                    "--loops",
+                    "2",
+                    "--end-delay",
+                    "0",
+                    "--grace",
+                    "20"};
     gateways_[number] = std::make_unique<Subprocess>(command);
     ASSERT_TRUE(waitUntil([&] { return Client(gatewayAt(number), "probe").connected(); }, seconds(20))) << gateways_[number]->err();
     pod("home", nameOf(number), {{"component", "gateway"}}, addressOf(number));
@@ -195,6 +212,42 @@ TEST_F(SeveralGateways, GiveNoSlotAgainWhileTheHandlerOfAClientThatLeftStillRuns
   for (auto& client : leaving) client->leave();
   for (auto& client : staying) EXPECT_EQ(client->wait().status, 200);
   EXPECT_EQ(ledger_.most(), 2);
+}
+
+TEST_F(SeveralGateways, AreNotHeldUpByAnOwnerThatIsStoppedWhichDoesNoHarmWhenItGoesOn) {
+  function(2, 100);
+  replica(milliseconds(300));
+  for (int i = 1; i <= 3; ++i) gateway(i);
+  ASSERT_EQ(Client(gatewayAt(1), "first").wait().status, 200);
+  const int stopped = owner().back() - '0';
+  std::vector<std::unique_ptr<Client>> there, elsewhere;
+  for (int i = 0; i < 6; ++i) there.push_back(std::make_unique<Client>(gatewayAt(stopped), "t" + std::to_string(i)));
+  for (int i = 0; i < 12; ++i) elsewhere.push_back(std::make_unique<Client>(gatewayAt(1 + (stopped + i % 2) % 3), "e" + std::to_string(i)));
+  ASSERT_TRUE(waitUntil([&] { return ledger_.now() == 2; }, seconds(10)));
+  gateways_.at(stopped)->signal(SIGSTOP);
+  for (auto& client : elsewhere) EXPECT_EQ(client->wait().status, 200);
+  EXPECT_NE(owner(), nameOf(stopped));
+  for (int i = 0; i < 4; ++i) elsewhere.push_back(std::make_unique<Client>(gatewayAt(1 + (stopped + i % 2) % 3), "f" + std::to_string(i)));
+  gateways_.at(stopped)->signal(SIGCONT);
+  for (auto& client : there) EXPECT_EQ(client->wait().status, 200);
+  EXPECT_EQ(ledger_.most(), 2);
+  EXPECT_THAT(ledger_.ranTwice(), testing::IsEmpty());
+}
+
+TEST_F(SeveralGateways, GoOnWithoutALimitWhenItIsTakenAway) {
+  function(1, 100);
+  replica(milliseconds(200));
+  for (int i = 1; i <= 2; ++i) gateway(i);
+  ASSERT_EQ(Client(gatewayAt(1), "limited").wait().status, 200);
+  function(std::nullopt, 100);
+  ASSERT_TRUE(waitUntil(
+      [&] {
+        std::vector<std::unique_ptr<Client>> clients;
+        for (int i = 0; i < 6; ++i) clients.push_back(std::make_unique<Client>(gatewayAt(1 + i % 2), "u"));
+        for (auto& client : clients) EXPECT_EQ(client->wait().status, 200);
+        return ledger_.most() == 6;
+      },
+      seconds(20)));
 }
 
 TEST_F(SeveralGateways, KeepTheirLimitsWhileGatewaysComeGoAndAreKilled) {

@@ -99,9 +99,9 @@ TEST(SlotBook, HoldsItsLimitWhateverIsLate) {
       SlotBook book;
     };
     shim::Tickets replica;
-    std::vector<Owner> owners;                // the last one is the owner; the others may not know
-    std::vector<contract::Ticket> onTheWay;   // granted, not yet at the replica
-    std::vector<contract::Ticket> runs;       // in the handler
+    std::vector<Owner> owners;               // the last one is the owner; the others may not know
+    std::vector<contract::Ticket> onTheWay;  // granted, not yet at the replica
+    std::vector<contract::Ticket> runs;      // in the handler
     const auto ask = [&](Owner& owner) {
       if (!replica.fence({owner.epoch, owner.book.ask()})) return;
       owner.book.answer(owner.epoch, *parseRunningTickets(replica.text(runs.size())));

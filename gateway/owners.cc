@@ -278,7 +278,7 @@ bool Owners::work(const kube::Key& key, Task& task) {
   if (became == Became::failed) return false;
   if (became == Became::no) return giveUp(task);
   const std::int64_t epoch = entry.owner()->epoch;
-  const auto old = std::ranges::stable_partition(task.questions, [&](const auto& each) { return each.lowest.epoch == epoch; });
+  const auto old = std::ranges::partition(task.questions, [&](const auto& each) { return each.lowest.epoch == epoch; });
   for (const auto& question : old) (void)entry.unanswered(question, false, options_.pauses);
   task.questions.erase(old.begin(), old.end());
   ask(task.entry, std::move(task.questions));

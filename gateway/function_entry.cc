@@ -95,7 +95,8 @@ void FunctionEntry::configure(const api::FunctionRouteSpec& spec) {
   deliver(steadyNow());
 }
 
-void FunctionEntry::up(const std::string& uid, const std::string& pod, std::int64_t version, const net::Address& address) {
+void FunctionEntry::up(const std::string& uid, const std::string& pod, std::int64_t version, const net::Address& address,
+                       const core::ColdStartEnds& ends) {
   {
     std::lock_guard lock(mutex_);
     Upstream* known = find(uid);
@@ -117,6 +118,7 @@ void FunctionEntry::up(const std::string& uid, const std::string& pod, std::int6
       known->pod = pod;
       known->address = address;
       known->version = version;
+      known->ends = ends;
       applyBackend(*known);
     }
     known->failures = 0;
@@ -183,6 +185,17 @@ void FunctionEntry::resume(const std::string& uid) {
 bool FunctionEntry::has(const std::string& uid) const {
   std::lock_guard lock(mutex_);
   return find(uid) != nullptr;
+}
+
+std::optional<net::Address> FunctionEntry::addressOf(const std::string& uid) const {
+  std::lock_guard lock(mutex_);
+  const Upstream* known = find(uid);
+  return known ? std::optional(known->address) : std::nullopt;
+}
+
+std::optional<core::ColdStartTime> FunctionEntry::raisedAt() const {
+  const auto at = raisedAt_.load(std::memory_order_relaxed);
+  return at == 0 ? std::nullopt : std::optional(core::ColdStartTime(core::ColdStartTime::duration(at)));
 }
 
 FunctionEntry::Taken FunctionEntry::take(SlotTaker& taker, core::TimePoint now, const Upstream* avoid, bool accepted) {
@@ -270,10 +283,26 @@ bool FunctionEntry::needsWake() const {
   return admission_.queued() > 0 && admission_.offered() == 0;
 }
 
+const api::RouteBackend* FunctionEntry::heaviest() const {
+  const auto found = std::ranges::max_element(backends_, {}, &api::RouteBackend::weight);
+  return found == backends_.end() || found->weight <= 0 ? nullptr : &*found;
+}
+
 std::string FunctionEntry::wakeTarget() const {
   std::lock_guard lock(mutex_);
-  const auto heaviest = std::ranges::max_element(backends_, {}, &api::RouteBackend::weight);
-  return heaviest == backends_.end() || heaviest->weight <= 0 ? std::string() : heaviest->deployment;
+  const api::RouteBackend* woken = heaviest();
+  return woken ? woken->deployment : std::string();
+}
+
+PodNews::Trouble FunctionEntry::trouble() const {
+  std::int64_t version = 0;
+  {
+    std::lock_guard lock(mutex_);
+    const api::RouteBackend* woken = heaviest();
+    if (!woken || (limited_ ? someUp() : admission_.offered() > 0)) return {};
+    version = woken->version;
+  }
+  return pods_.trouble(version);
 }
 
 int FunctionEntry::offered() const {

@@ -11,14 +11,17 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "api/types.h"
 #include "core/admission.h"
+#include "core/cold_start.h"
 #include "core/load.h"
 #include "core/slot_book.h"
 #include "gateway/owners_options.h"
+#include "gateway/pod_news.h"
 #include "gateway/pool.h"
 #include "kube/types.h"
 #include "net/loop.h"
@@ -34,8 +37,10 @@ struct alignas(64) Upstream final : core::Replica {
   std::atomic<std::chrono::milliseconds> timeout{std::chrono::seconds(30)};  // the base is guarded by FunctionEntry::mutex
   std::atomic<api::Protocol> protocol{api::Protocol::http1};                 // what its shim is talked to with
   std::string uid, pod;
-  int failures = 0;      // in a row, to connect
-  bool retired = false;  // gone or going: deleted when nothing is in flight
+  core::ColdStartEnds ends;                // of its start; constant
+  std::atomic<bool> coldStartTold{false};  // a request that waited for its start has been answered
+  int failures = 0;                        // in a row, to connect
+  bool retired = false;                    // gone or going: deleted when nothing is in flight
   // Of a limited function.
   core::SlotBook book;
   int users = 0;                       // requests that may still touch it
@@ -124,7 +129,8 @@ class alignas(64) FunctionEntry : public core::Share {
 
   void configure(const api::FunctionRouteSpec& spec);  ///< one thread at a time
   /// A replica that accepts work. Known uid: its address may have changed and its failures are forgotten.
-  void up(const std::string& uid, const std::string& pod, std::int64_t version, const net::Address& address);
+  void up(const std::string& uid, const std::string& pod, std::int64_t version, const net::Address& address,
+          const core::ColdStartEnds& ends = {});
   /// Gone for good.
   void down(const std::string& uid);
   void downAll();
@@ -136,6 +142,15 @@ class alignas(64) FunctionEntry : public core::Share {
   /// Refuses for good: it drains. Its pod will go.
   void retire(Upstream& upstream);
   bool has(const std::string& uid) const;
+  std::optional<net::Address> addressOf(const std::string& uid) const;  ///< of a replica that is up
+
+  /// The API has taken the write that raises it.
+  void raised() { raisedAt_.store(core::ColdStartTime::clock::now().time_since_epoch().count(), std::memory_order_relaxed); }
+  std::optional<core::ColdStartTime> raisedAt() const;
+
+  PodNews& pods() { return pods_; }
+  /// Why nothing comes to a request that waits while no replica is offered: what is known of pods of the version that is woken.
+  PodNews::Trouble trouble() const;
 
   struct Taken {
     Upstream* upstream = nullptr;
@@ -212,6 +227,7 @@ class alignas(64) FunctionEntry : public core::Share {
   void applyBackend(Upstream& upstream) const;  // requires mutex_
   void deliver(core::TimePoint now);
   void eraseIfDone(Upstream& upstream);                                            // requires mutex_
+  bool someUp() const;                                                             // requires mutex_
   void offer(Upstream& upstream);                                                  // requires mutex_
   void grant(SlotTaker& taker, Upstream& upstream);                                // requires mutex_; of a limited function
   Upstream* asked(const Question& question);                                       // requires mutex_
@@ -220,6 +236,7 @@ class alignas(64) FunctionEntry : public core::Share {
   int limitOf(const Upstream& upstream) const;                                     // requires mutex_
   void forgetSlots(core::TimePoint now);                                           // requires mutex_
   void moveWaiters(core::TimePoint now);                                           // requires mutex_
+  const api::RouteBackend* heaviest() const;                                       // requires mutex_; null: nothing can be woken
   Upstream* find(const std::string& uid) const;                                    // requires mutex_
 
   // What every request touches comes first: prefetch() counts on it.
@@ -231,7 +248,9 @@ class alignas(64) FunctionEntry : public core::Share {
   std::vector<api::RouteBackend> backends_;
   const kube::Key key_;
   Pool& pool_;
-  int reserved_ = 0;                // by configure() only
+  int reserved_ = 0;                                   // by configure() only
+  std::atomic<core::ColdStartTime::rep> raisedAt_{0};  // 0: never
+  PodNews pods_;
   std::atomic<bool> owned_{false};  // once
   // Guarded by mutex_.
   Hold hold_ = Hold::none;

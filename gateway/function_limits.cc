@@ -21,9 +21,13 @@ bool FunctionEntry::limited() const {
   return limited_;
 }
 
+bool FunctionEntry::someUp() const {
+  return std::ranges::any_of(upstreams_, [](const auto& each) { return !each->retired; });
+}
+
 bool FunctionEntry::anyUp() const {
   std::lock_guard lock(mutex_);
-  return std::ranges::any_of(upstreams_, [](const auto& each) { return !each->retired; });
+  return someUp();
 }
 
 FunctionEntry::Hold FunctionEntry::hold() const {

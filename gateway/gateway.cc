@@ -41,6 +41,8 @@ struct Gateway::Impl {
         log(options.writer ? *options.writer : *ownLog),
         memory({options.memoryLimit, options.memoryReserve, options.memoryUsed, [this](bool refusing) { spareMemory(refusing); }}),
         peers(client, {options.name, options.uid, {}}, options.peers),
+        keys(options.callHome,
+             [this](const std::string& error) { warn("keys of shims can't be read; the last good ones stay", {}, error); }),
         pool(options.pool),
         owners(client, peers, newInstance(), options.owners,
                [this](std::string_view message, const kube::Key& about, const std::string& error) { warn(message, about, error); }),
@@ -61,6 +63,10 @@ struct Gateway::Impl {
                log,
                memory,
                owners,
+               peers,
+               keys,
+               callHome,
+               coldStarts,
                [this](const kube::Key& key) { demand(key); },
                [this] { return metrics(); },
                owners.instance(),
@@ -102,7 +108,7 @@ struct Gateway::Impl {
     const auto entries = registry.entries();
     return renderMetrics(entries, {shared.unrouted.load(std::memory_order_relaxed), waker.patches(), log.dropped(),
                                    static_cast<std::uint64_t>(registry.watchRestarts()), owners.moves(), entries.size(), pool.counts(),
-                                   memory.counts(), &waker.sent(), &waker.answered()});
+                                   memory.counts(), &waker.sent(), &waker.answered(), &callHome, &coldStarts});
   }
 
   const GatewayOptions options;
@@ -110,6 +116,9 @@ struct Gateway::Impl {
   LogWriter& log;
   MemoryGuard memory;
   Peers peers;
+  CallHomeKeys keys;
+  CallHomeCounts callHome;
+  ColdStartHistograms coldStarts;
   Pool pool;
   Owners owners;
   Registry registry;
@@ -139,7 +148,7 @@ std::expected<void, std::string> Gateway::start() {
   const int loops = impl_->options.loops > 0 ? impl_->options.loops : static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
   for (int i = 0; i < loops; ++i) impl_->workers.push_back(std::make_unique<Worker>(impl_->shared, i));
   impl_->started = true;
-  impl_->peers.start();
+  impl_->peers.start(impl_->internalAddress.port);
   impl_->owners.start();
   if (!impl_->registry.start(impl_->options.syncTimeout) || !impl_->waker.start(impl_->options.syncTimeout) ||
       !impl_->peers.waitForSync(impl_->options.syncTimeout))

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "core/load.h"
+#include "gateway/call_home_keys.h"
 #include "gateway/owners_options.h"
 #include "gateway/peers.h"
 #include "kube/client.h"
@@ -47,6 +48,7 @@ struct GatewayOptions {
   std::string name = "gateway";  ///< unique among gateways; acknowledges FunctionRoutes
   std::string uid{};             ///< its pod's
   PeersOptions peers{};          ///< where the other gateways are
+  CallHomeOptions callHome{};    ///< who is believed that says that a replica is there
   std::string watchNamespace{};  ///< functions of this namespace only; empty: of all
   net::Address listen{"0.0.0.0", 8080};
   net::Address internalListen{"0.0.0.0", 8081};  ///< call-home, /metrics, /healthz
@@ -62,10 +64,12 @@ struct GatewayOptions {
   std::chrono::milliseconds connectTimeout{std::chrono::seconds(1)};
   net::ClientOptions client{};  ///< of the connections to replicas; connectTimeout is the one above
   ReplicaPauses pauses{};
-  std::chrono::milliseconds retryMaxPause{100};                   ///< between attempts of a request that no replica took
-  std::size_t replayBytes = 64 * 1024;                            ///< of a request's body, kept for another attempt
-  std::chrono::milliseconds retryAfter{std::chrono::seconds(1)};  ///< what 429, 503 and 504 say, in whole seconds
-  std::size_t pendingReplicas = 4096;                             ///< that called home before the API told of their pods
+  std::chrono::milliseconds retryMaxPause{100};                     ///< between attempts of a request that no replica took
+  std::size_t replayBytes = 64 * 1024;                              ///< of a request's body, kept for another attempt
+  std::chrono::milliseconds retryAfter{std::chrono::seconds(1)};    ///< what 429, 503 and 504 say, in whole seconds
+  std::chrono::milliseconds troubleCheck{std::chrono::seconds(1)};  ///< how often what waits looks whether its pods can start at all
+  bool tellPods = true;                                             ///< answers say why pods don't start, with their last words
+  std::size_t pendingReplicas = 4096;                               ///< that called home before the API told of their pods
   std::chrono::milliseconds pendingTimeout{std::chrono::seconds(10)};
   std::size_t accessLogBytes = 512 * 1024;                              ///< of lines that wait to be written, per event loop
   std::chrono::milliseconds wakeRetry{std::chrono::milliseconds(500)};  ///< the wake is repeated until a replica registers

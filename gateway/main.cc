@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "api/settings_file.h"
+#include "callhome/key_files.h"
 #include "gateway/access_log.h"
 #include "gateway/gateway.h"
 #include "gateway/settings.h"
@@ -34,6 +35,8 @@ void addOptions(CLI::App& app, Options& options) {
   app.add_option("--name", options.name, "unique among gateways, its pod's name; default: $POD_NAME, else the host's name");
   app.add_option("--namespace", options.gateway.peers.namespace_, "where the gateways are; default: $POD_NAMESPACE, else the account's");
   app.add_option("--gateway-selector", options.gateway.peers.selector, "labels of the gateways' pods; default: there is no other gateway");
+  app.add_option("--call-home-keys", options.gateway.callHome.keyFolder,
+                 "folder with the key of shims, as a file `key`, and perhaps `previous`; default: no shim is believed");
   app.add_option("--watch-namespace", options.gateway.watchNamespace, "functions of this namespace only; default: of all");
   app.add_option("--listen", options.listen, "address for requests")->capture_default_str();
   app.add_option("--internal-listen", options.internalListen, "address for shims, the operator, /metrics, /healthz, /readyz")
@@ -85,7 +88,6 @@ std::expected<void, std::string> complete(Options& options) {
   if (options.name.empty()) options.name = program::hostName();
   options.gateway.name = options.name;
   options.gateway.uid = program::environment("POD_UID");
-  options.gateway.peers.port = options.gateway.internalListen.port;  // all gateways are started alike
   if (options.gateway.peers.namespace_.empty()) options.gateway.peers.namespace_ = program::environment("POD_NAMESPACE");
   return {};
 }
@@ -117,6 +119,13 @@ int run(const program::Signals& signals, Options& options) {
   };
   auto cluster = program::openCluster(options.cluster);
   if (!cluster) return failed(cluster.error());
+  auto& callHome = options.gateway.callHome;
+  if (callHome.keyFolder.empty()) {
+    say("warn", "without --call-home-keys no shim is believed: replicas count when the API says that they are ready");
+    callHome.keys = {callhome::randomKey()};
+  } else if (auto keys = callhome::readKeys(callHome.keyFolder); !keys) {
+    return failed("--call-home-keys: " + keys.error());
+  }
   if (options.gateway.peers.namespace_.empty()) options.gateway.peers.namespace_ = cluster->namespace_;
   gateway::Gateway gateway(*cluster->client, options.gateway);
   const auto started = gateway.start();

@@ -76,6 +76,27 @@ void memoryMetrics(Text& text, const MemoryGuard::Counts& memory) {
   text.single("pilotlight_gateway_memory_refused_total", "counter", "Requests refused for want of memory.", memory.refused);
 }
 
+void callHomeMetrics(Text& text, const CallHomeCounts& counts) {
+  const std::string calls = "pilotlight_gateway_registrations_total", passed = "pilotlight_gateway_registrations_passed_on_total";
+  text.family(calls, "counter", "Replicas that have told that they take requests, themselves or through another gateway.");
+  const auto outcomes = [&](const char* from, const CallHomeCounts::Outcomes& of) {
+    for (std::size_t i = 0; i < of.size(); ++i)
+      text.sample(calls, std::string("from=\"") + from + "\",outcome=\"" + CallHomeCounts::kOutcomes[i] + "\"", read(of[i]));
+  };
+  outcomes("shim", counts.fromShims);
+  outcomes("gateway", counts.fromGateways);
+  text.family(passed, "counter", "What other gateways were told of such replicas; those that failed learn from the API.");
+  text.sample(passed, "outcome=\"taken\"", read(counts.passedOn));
+  text.sample(passed, "outcome=\"failed\"", read(counts.notPassedOn));
+}
+
+void coldStartMetrics(Text& text, const ColdStartHistograms& phases) {
+  const std::string name = "pilotlight_gateway_cold_start_phase_seconds";
+  text.family(name, "histogram", "Parts of the time from a request that found no replica to the first byte of its answer.");
+  for (std::size_t i = 0; i < phases.size(); ++i)
+    histogram(text, name, std::string("phase=\"") + core::kColdStartPhases[i] + "\"", phases[i]);
+}
+
 }  // namespace
 
 std::string renderMetrics(const std::vector<std::shared_ptr<FunctionEntry>>& entries, const GatewayCounts& counts) {
@@ -143,6 +164,8 @@ std::string renderMetrics(const std::vector<std::shared_ptr<FunctionEntry>>& ent
     histogram(text, "pilotlight_gateway_wake_seconds", "phase=\"sent\"", *counts.wakeSent);
     histogram(text, "pilotlight_gateway_wake_seconds", "phase=\"answered\"", *counts.wakeAnswered);
   }
+  if (counts.coldStarts != nullptr) coldStartMetrics(text, *counts.coldStarts);
+  if (counts.callHome != nullptr) callHomeMetrics(text, *counts.callHome);
   text.single("pilotlight_gateway_wake_patches_total", "counter", "Deployments raised from zero.", counts.wakePatches);
   text.single("pilotlight_gateway_access_log_dropped_total", "counter", "Log lines dropped because the writer was behind.",
               counts.accessLogDropped);

@@ -21,11 +21,11 @@ Peer peerOf(const kube::Object& pod, std::uint16_t port) {
   return peer;
 }
 
-Peers::Peers(kube::Client& client, Peer self, PeersOptions options) : self_(std::move(self)), options_(std::move(options)) {
+Peers::Peers(kube::Client& client, Peer self, const PeersOptions& options) : self_(std::move(self)) {
   known_[self_.name] = self_;
   publish();
-  if (options_.selector.empty()) return;
-  pods_ = std::make_unique<kube::Informer>(client, kube::resources::pods, informerOptions(options_));
+  if (options.selector.empty()) return;
+  pods_ = std::make_unique<kube::Informer>(client, kube::resources::pods, informerOptions(options));
   pods_->addHandler([this](const kube::Object& before, const kube::Object& after) { onPod(before, after); });
 }
 
@@ -37,7 +37,8 @@ void Peers::addHandler(Handler handler) {
   handlers_.push_back(std::move(handler));
 }
 
-void Peers::start() {
+void Peers::start(std::uint16_t port) {
+  port_ = port;
   if (pods_) pods_->start();
 }
 
@@ -65,7 +66,7 @@ Peers::List Peers::all() const {
 }
 
 void Peers::onPod(const kube::Object& before, const kube::Object& after) {
-  const Peer peer = peerOf(after ? after : before, options_.port);
+  const Peer peer = peerOf(after ? after : before, port_);
   if (peer.name == self_.name) return;  // it is here, whatever the API knows
   {
     std::lock_guard lock(mutex_);

@@ -27,9 +27,8 @@ struct Peer {
 };
 
 struct PeersOptions {
-  std::string namespace_{};   ///< of the gateways' pods
-  std::string selector{};     ///< their labels; empty: no watch
-  std::uint16_t port = 8081;  ///< of their internal listeners
+  std::string namespace_{};  ///< of the gateways' pods
+  std::string selector{};    ///< their labels; empty: no watch
 };
 
 /// A pure reading of a pod: the gateway in it. Its address is empty when it doesn't run, or is about to end.
@@ -40,13 +39,13 @@ class Peers {
   using List = std::shared_ptr<const std::vector<Peer>>;
   using Handler = std::function<void(const List& all)>;
 
-  Peers(kube::Client& client, Peer self, PeersOptions options);
+  Peers(kube::Client& client, Peer self, const PeersOptions& options);
   ~Peers();
   Peers(const Peers&) = delete;
 
   /// Told of each other list, from the watch's thread or from that of set(). It must not block.
   void addHandler(Handler handler);
-  void start();
+  void start(std::uint16_t port);  ///< of the internal listeners of all: they are started alike
   void stop();
   bool waitForSync(std::chrono::milliseconds timeout);  ///< at once without a watch
 
@@ -61,7 +60,7 @@ class Peers {
   void publish();
 
   const Peer self_;
-  const PeersOptions options_;
+  std::uint16_t port_ = 0;                // constant after start()
   std::unique_ptr<kube::Informer> pods_;  // null: no watch
   std::vector<Handler> handlers_;         // constant after start()
   std::mutex publishing_;                 // handlers see the lists in their order

@@ -1,6 +1,5 @@
 #include "gateway/registry.h"
 
-#include <charconv>
 #include <nlohmann/json.hpp>
 
 #include "api/api.h"
@@ -17,7 +16,9 @@ kube::InformerOptions podOptions(const std::string& namespace_) {
   options.namespace_ = namespace_;
   options.labelSelector = api::kLabelFunction;
   options.pageSize = kPage;
-  options.keep = {"/metadata/labels", "/status/phase", "/status/podIP", "/status/conditions"};
+  options.keep = {"/metadata/labels",         "/status/phase",      "/status/podIP",
+                  "/status/podIPs",           "/status/conditions", "/status/initContainerStatuses",
+                  "/status/containerStatuses"};
   return options;
 }
 
@@ -30,23 +31,6 @@ kube::InformerOptions routeOptions(const std::string& namespace_) {
   return options;
 }
 
-bool isReady(const kube::Object& pod) {
-  const kube::Json* conditions = pod.at("/status/conditions");
-  if (!conditions || !conditions->is_array()) return false;
-  for (const auto& condition : *conditions)
-    if (condition.value("type", "") == "Ready") return condition.value("status", "") == "True";
-  return false;
-}
-
-bool ended(const kube::Object& pod) {
-  const std::string& phase = pod.stringAt("/status/phase");
-  return pod.deleting() || phase == "Failed" || phase == "Succeeded";
-}
-
-kube::Key functionOf(const kube::Object& pod) {
-  return {pod.namespace_(), pod.label(api::kLabelFunction)};
-}
-
 Route routeOf(const api::FunctionRouteSpec& spec, std::shared_ptr<FunctionEntry> entry) {
   return {.entry = std::move(entry),
           .limits = spec.limits,
@@ -56,13 +40,6 @@ Route routeOf(const api::FunctionRouteSpec& spec, std::shared_ptr<FunctionEntry>
           .retry = spec.retry,
           .limited = spec.reserved.has_value(),
           .closed = spec.reserved == 0};
-}
-
-std::int64_t versionOf(const kube::Object& pod) {
-  const std::string& text = pod.label(api::kLabelVersion);
-  std::int64_t version = 0;
-  std::from_chars(text.data(), text.data() + text.size(), version);
-  return version;
 }
 
 }  // namespace
@@ -187,85 +164,6 @@ void Registry::rebuild() {
     if (state == routeStates_.end() || state->second.route != route || std::exchange(state->second.acknowledged, true)) continue;
     acknowledger_.served(key, route->metadata.generation);
   }
-}
-
-// --- replicas ---
-
-void Registry::markUp(const kube::Object& pod, const net::Address& address) {
-  std::shared_ptr<FunctionEntry> entry;
-  {
-    std::lock_guard lock(mutex_);
-    entry = entryOf(functionOf(pod));
-  }
-  entry->up(pod.uid(), pod.name(), versionOf(pod), address);
-  if (entry->limited()) hooks_.look(entry);
-}
-
-void Registry::onPod(const kube::Object& before, const kube::Object& after) {
-  const kube::Object& pod = after ? after : before;
-  const kube::Key function = functionOf(pod);
-  const std::string& ip = pod.stringAt("/status/podIP");
-  if (!after || ended(after)) {
-    std::shared_ptr<FunctionEntry> entry;
-    {
-      std::lock_guard lock(mutex_);
-      if (after)
-        podsByUid_[after.uid()] = after;
-      else
-        podsByUid_.erase(before.uid());
-      pending_.erase(pod.uid());
-      if (const auto found = entries_.find(function); found != entries_.end()) entry = found->second;
-    }
-    if (!entry) return;
-    if (after && mayRun(after))
-      entry->down(pod.uid());
-    else
-      entry->gone(pod.uid());
-    if (entry->needsWake()) hooks_.wake(entry);
-    if (!ip.empty()) hooks_.forget({ip, api::kShimPort});
-    std::lock_guard lock(mutex_);
-    dropEntryIfUnused(function);
-    return;
-  }
-  std::optional<Registration> kept;
-  std::shared_ptr<FunctionEntry> entry;
-  {
-    std::lock_guard lock(mutex_);
-    podsByUid_[after.uid()] = after;
-    if (const auto found = pending_.find(after.uid()); found != pending_.end()) {
-      kept = found->second.registration;
-      pending_.erase(found);
-    }
-    entry = entryOf(function);
-  }
-  const bool ready = isReady(after), wasReady = before && isReady(before);
-  if (kept && (ip.empty() || ip == kept->address.ip)) return markUp(after, kept->address);
-  if (ready && !wasReady && !ip.empty()) return markUp(after, {ip, api::kShimPort});
-  if (!wasReady || ready) return;
-  entry->down(after.uid());
-  if (entry->needsWake()) hooks_.wake(entry);
-}
-
-Registry::Registered Registry::registerShim(const Registration& registration) {
-  kube::Object pod;
-  {
-    std::lock_guard lock(mutex_);
-    if (const auto known = podsByUid_.find(registration.uid); known != podsByUid_.end()) {
-      pod = known->second;
-    } else {
-      const auto now = Clock::now();
-      std::erase_if(pending_, [&](const auto& item) { return item.second.until < now; });
-      if (pending_.size() >= pendingBounds_.most) return Registered::full;
-      pending_[registration.uid] = {registration, now + pendingBounds_.time};
-      return Registered::kept;
-    }
-  }
-  const std::string& ip = pod.stringAt("/status/podIP");
-  if (pod.name() != registration.pod || pod.namespace_() != registration.namespace_ || (!ip.empty() && ip != registration.address.ip))
-    return Registered::contradicts;
-  if (ended(pod)) return Registered::contradicts;
-  markUp(pod, registration.address);
-  return Registered::taken;
 }
 
 void Registry::resumeLater(std::shared_ptr<FunctionEntry> entry, const std::string& uid, std::chrono::milliseconds delay) {

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "gateway/acknowledger.h"
+#include "gateway/registration.h"
 #include "gateway/snapshot.h"
 #include "kube/client.h"
 #include "kube/informer.h"
@@ -49,12 +50,8 @@ class Registry {
   bool start(std::chrono::milliseconds syncTimeout);
   void stop();
 
-  struct Registration {
-    std::string namespace_, pod, uid;
-    net::Address address;  ///< ip from the TCP peer, port as told
-  };
-  enum class Registered { taken, kept, contradicts, full };
-  /// A shim says that it listens. `kept`: the pod is not known yet; used as soon as it is.
+  enum class Registered { taken, kept, foreign, contradicts, full };
+  /// A shim says that it listens. `kept`: the pod is not known yet; used as soon as it is. `foreign`: it is not that function's.
   Registered registerShim(const Registration& registration);
 
   /// Offers a suspended replica again after `delay`.
@@ -70,9 +67,13 @@ class Registry {
     std::shared_ptr<const api::FunctionRoute> route;
     bool acknowledged = false;  // or about to be
   };
+  struct KnownPod {
+    kube::Object pod;
+    core::ColdStartEnds seen;
+  };
   struct Pending {
     Registration registration;
-    Clock::time_point until;
+    Clock::time_point came, until;
   };
   struct Resume {
     std::shared_ptr<FunctionEntry> entry;
@@ -85,7 +86,8 @@ class Registry {
   void rebuild();
   std::shared_ptr<FunctionEntry> entryOf(const kube::Key& key);  // requires mutex_
   void dropEntryIfUnused(const kube::Key& key);                  // requires mutex_
-  void markUp(const kube::Object& pod, const net::Address& address);
+  void onPodGone(const kube::Object& pod, bool deleted);
+  void markUp(const KnownPod& known, const net::Address& address, const Pending* told);
   std::vector<Resume> dueResumes(Clock::time_point now);  // requires mutex_
 
   Pool& pool_;
@@ -97,7 +99,7 @@ class Registry {
   std::condition_variable wake_;
   std::map<kube::Key, std::shared_ptr<FunctionEntry>> entries_;  // guarded by mutex_, as all below
   std::map<kube::Key, RouteState> routeStates_;
-  std::map<std::string, kube::Object> podsByUid_;
+  std::map<std::string, KnownPod> podsByUid_;
   std::map<std::string, Pending> pending_;  // by uid
   std::multimap<Clock::time_point, Resume> resumes_;
   bool dirty_ = false, building_ = false, stopping_ = false;

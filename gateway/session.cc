@@ -48,6 +48,7 @@ net::ExchangeHandler* Session::begin(net::Exchange& exchange, std::shared_ptr<co
   version_ = 0;
   arrived_ = worker_.loop().now();
   dispatched_ = firstByte_ = {};
+  phases_.reset();
   bytes = heldBytes(exchange.head());
   makeRequestId();
   entry_->counters().requests.fetch_add(1, std::memory_order_relaxed);
@@ -67,8 +68,8 @@ void Session::acquire(const Upstream* avoid) {
   if (taken.takeOver) worker_.shared().owners.takeOver(sharedEntry(), takeOverAfter_);
   accepted_ = true;
   exchange_->pauseBody();
-  setDeadline(arrived_ + route_->queueWait);
-  if (entry_->offered() == 0) {
+  setDeadline(holdUntil(now));
+  if (limited_ ? !entry_->anyUp() : entry_->offered() == 0) {
     coldStart_ = true;
     worker_.shared().waker.wake(sharedEntry());
   }
@@ -195,6 +196,7 @@ void Session::onHead(const net::ResponseHead& head) {
   state_ = State::answering;
   status_ = head.status;
   firstByte_ = worker_.loop().now();
+  if (coldStart_) tellColdStart();
   forgetReplay();
   Fields fields;
   buildResponse(head, fields);
@@ -304,15 +306,9 @@ void Session::onDeadline() {
   if (now < deadline_) return worker_.loop().arm(timer_, deadline_);
   switch (state_) {
     case State::backingOff:
-      if (now < arrived_ + route_->queueWait) return acquire(nullptr);
-      [[fallthrough]];
+      return now < arrived_ + route_->queueWait ? acquire(nullptr) : giveUp(now);
     case State::held:
-      if (state_ == State::held && !leaveQueue()) return;
-      if (poolFull_ && !exhausted_)
-        return reject(Limit::pool, 503, "pool", "the gateway's pool of concurrency was full for spec.concurrency.queue.wait");
-      return reject(Limit::queueWait, 503, "queue.wait",
-                    exhausted_ ? "the gateway had no descriptors for a connection to a replica within spec.concurrency.queue.wait"
-                               : "no replica was free within spec.concurrency.queue.wait");
+      return giveUp(now);
     case State::sent:
       cancelCall();
       releaseSlot(Ended::maybe);
@@ -326,6 +322,23 @@ void Session::onDeadline() {
     default:
       return;
   }
+}
+
+/// While it is held: it looks now and then whether there is anything to wait for.
+Session::Clock::time_point Session::holdUntil(Clock::time_point now) const {
+  return std::min<Clock::time_point>(arrived_ + route_->queueWait, now + worker_.shared().options.troubleCheck);
+}
+
+void Session::giveUp(Clock::time_point now) {
+  const PodNews::Trouble trouble = entry_->trouble();
+  if (now < arrived_ + route_->queueWait && !trouble.hopeless) return setDeadline(holdUntil(now));
+  if (state_ == State::held && !leaveQueue()) return;  // a grant is on its way
+  if (!trouble.reason.empty()) return failForPods(trouble);
+  if (poolFull_ && !exhausted_)
+    return reject(Limit::pool, 503, "pool", "the gateway's pool of concurrency was full for spec.concurrency.queue.wait");
+  return reject(Limit::queueWait, 503, "queue.wait",
+                exhausted_ ? "the gateway had no descriptors for a connection to a replica within spec.concurrency.queue.wait"
+                           : "no replica was free within spec.concurrency.queue.wait");
 }
 
 // --- the end ---

@@ -76,6 +76,8 @@ class Session final : public SlotTaker, public TicketCall::Asker, public net::Ex
   bool leaveQueue();  // false: a grant or a move is on its way
   void releaseSlot(Ended how);
   void onDeadline();
+  void giveUp(Clock::time_point now);  // nothing more is waited for
+  Clock::time_point holdUntil(Clock::time_point now) const;
   void setDeadline(Clock::time_point due);
   void cancelCall();
   std::shared_ptr<FunctionEntry> sharedEntry() const { return route_->entry; }
@@ -87,7 +89,9 @@ class Session final : public SlotTaker, public TicketCall::Asker, public net::Ex
   // session_outcome.cc
   bool tooLarge();  // answered: the head is beyond spec.http.limits
   void reject(Limit limit, int status, std::string_view name, std::string_view message);
-  void fail(int status, std::string_view error, std::string_view limit, std::string_view message);
+  void fail(int status, std::string_view error, std::string_view limit, std::string_view message, std::string_view reason = {});
+  void failForPods(const PodNews::Trouble& trouble);
+  void tellColdStart();
   void record(bool complete);
   void writeAccessLog(bool complete, int status, Clock::time_point now);
 
@@ -120,7 +124,8 @@ class Session final : public SlotTaker, public TicketCall::Asker, public net::Ex
   int status_ = 0;
   std::int64_t version_ = 0;
   Clock::time_point arrived_{}, dispatched_{}, firstByte_{};
-  std::string replay_;  // body sent so far, for another attempt; empty for most requests
+  std::unique_ptr<core::ColdStartDurations> phases_;  // of a cold start, once it is over
+  std::string replay_;                                // body sent so far, for another attempt; empty for most requests
   net::Timer timer_;
   Clock::time_point deadline_ = Clock::time_point::max();
   std::array<char, 36> requestId_{};

@@ -22,7 +22,7 @@ bool Session::askOwner() {
     return backOff(asks_ - kAsksAtOnce), true;
   }
   exchange_->pauseBody();
-  setDeadline(arrived_ + route_->queueWait);
+  setDeadline(holdUntil(worker_.loop().now()));
   if (!entry_->anyUp()) coldStart_ = true;
   entry_->counters().handed.fetch_add(1, std::memory_order_relaxed);
   ticketCall_ = std::make_unique<TicketCall>(worker_, sharedEntry(), choice, TicketCall::Request{bytes, attempts_ > 0 || accepted_}, *this);
@@ -59,7 +59,7 @@ void Session::ticketRefused(Ended how) {
   upstream_ = nullptr;
   state_ = State::held;
   exchange_->pauseBody();
-  setDeadline(arrived_ + route_->queueWait);
+  setDeadline(holdUntil(worker_.loop().now()));
   ticketCall_->again(how);
 }
 

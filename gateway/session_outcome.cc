@@ -1,6 +1,7 @@
 // How a request ends: our own answers, what is counted, and the access log's line.
 #include <algorithm>
 #include <charconv>
+#include <nlohmann/json.hpp>
 
 #include "api/shim_contract.h"
 #include "gateway/session.h"
@@ -61,7 +62,7 @@ void Session::reject(Limit limit, int status, std::string_view name, std::string
   fail(status, status == 429 ? "TooManyRequests" : "ServiceUnavailable", name, message);
 }
 
-void Session::fail(int status, std::string_view error, std::string_view limit, std::string_view message) {
+void Session::fail(int status, std::string_view error, std::string_view limit, std::string_view message, std::string_view reason) {
   state_ = State::answered;
   status_ = status;
   setDeadline(Clock::time_point::max());
@@ -70,7 +71,12 @@ void Session::fail(int status, std::string_view error, std::string_view limit, s
   body.assign("{\"error\":\"").append(error).append("\",\"function\":\"").append(key.namespace_).append("/").append(key.name);
   body += '"';
   body += ",\"message\":";
-  appendJsonString(body, message);
+  if (reason.empty()) {
+    appendJsonString(body, message);
+  } else {  // what a handler said, in whatever script
+    body += nlohmann::json(message).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + ",\"reason\":";
+    appendJsonString(body, reason);
+  }
   if (!limit.empty()) body.append(",\"limit\":\"").append(limit).append("\"");
   body += ",\"requestId\":";
   appendJsonString(body, requestIdView_);
@@ -78,6 +84,24 @@ void Session::fail(int status, std::string_view error, std::string_view limit, s
   const net::Header extra[] = {{contract::kHeaderRequestId, requestIdView_}, {"Retry-After", worker_.shared().retryAfter}};
   const bool retryable = status == 429 || status == 503 || status == 504;
   exchange_->respond(status, "application/json", body, {extra, retryable ? std::size_t{2} : std::size_t{1}});
+}
+
+void Session::failForPods(const PodNews::Trouble& trouble) {
+  const std::string_view message =
+      worker_.shared().options.tellPods ? std::string_view(trouble.message) : "the function's pods don't start";
+  if (trouble.hopeless) return fail(502, "BadGateway", "", message, trouble.reason);
+  entry_->counters().rejected[static_cast<std::size_t>(Limit::queueWait)].fetch_add(1, std::memory_order_relaxed);
+  fail(504, "GatewayTimeout", "queue.wait", message, trouble.reason);
+}
+
+void Session::tellColdStart() {
+  core::ColdStartEnds ends = upstream_->ends;
+  if (ends[core::ColdStartPhase::registered].value_or(Clock::time_point{}) < arrived_) return;  // it was there, and out of reach
+  ends[core::ColdStartPhase::firstByte] = firstByte_;
+  phases_ = std::make_unique<core::ColdStartDurations>(core::coldStartDurations(arrived_, ends));
+  if (upstream_->coldStartTold.exchange(true, std::memory_order_relaxed)) return;
+  for (std::size_t i = 0; i < phases_->size(); ++i)
+    if (const auto& duration = (*phases_)[i]) worker_.shared().coldStarts[i].observe(*duration);
 }
 
 void Session::record(bool complete) {
@@ -109,6 +133,16 @@ void Session::writeAccessLog(bool complete, int status, Clock::time_point now) {
   appendMillis(line, ",\"duration_ms\":", now - arrived_);
   appendMillis(line, ",\"queue_ms\":", dispatched_ == Clock::time_point{} ? now - arrived_ : dispatched_ - arrived_);
   line.append(",\"cold_start\":").append(coldStart_ ? "true" : "false");
+  if (phases_) {
+    const char* before = ",\"cold_start_ms\":{\"";
+    for (std::size_t i = 0; i < phases_->size(); ++i) {
+      if (!(*phases_)[i]) continue;
+      line.append(before).append(core::kColdStartPhases[i]);
+      appendMillis(line, "\":", *(*phases_)[i]);
+      before = ",\"";
+    }
+    line += '}';
+  }
   appendNumber(line, ",\"attempts\":", static_cast<std::uint64_t>(attempts_));
   appendNumber(line, ",\"bytes_in\":", exchange_->bytesReceived());
   appendNumber(line, ",\"bytes_out\":", exchange_->bytesSent());

@@ -86,6 +86,17 @@ constexpr api::Setting kRows[] = {
         "questionPause", "Before it is asked again, while it is not clear what it runs; doubled each further time.", 1ms, 1min),
     durationRow<&Options::owners, &OwnersOptions::pauses, &AskPauses::most>("questionMaxPause", "The most that it is doubled to.", 1ms,
                                                                             10min),
+    durationRow<&Options::troubleCheck>(
+        "troubleCheck", "How often what waits looks whether the function's pods can start at all; if none can it gets 502.", 10ms, 10min),
+    flagRow<&Options::tellPods>("tellPods", "Such answers, and 504 after queue.wait, tell what is wrong with a pod, with its last words."),
+    durationRow<&Options::callHome, &CallHomeOptions::keyRefresh>(
+        "callHomeKeyRefresh", "Before the file of the key is read again, when a replica's call is not believed.", 10ms, 1h),
+    durationRow<&Options::callHome, &CallHomeOptions::peerTimeout>("peerTimeout", "For another gateway to hear of a new replica.", 10ms,
+                                                                   1min),
+    countRow<&Options::callHome, &CallHomeOptions::peerTries>("peerTries", "Of telling it.", 1, 10),
+    durationRow<&Options::callHome, &CallHomeOptions::peerPause>("peerPause", "Before it is told again.", 1ms, 1min),
+    countRow<&Options::callHome, &CallHomeOptions::peerCalls>("peerCalls", "Of such calls at once, per event loop; more are not made.", 0,
+                                                              100'000),
     // Itself
     durationRow<&Options::retryAfter>("retryAfter", "What answers with 429, 503 and 504 say in Retry-After, in whole seconds.", 1s, 1h),
     bytesRow<&Options::accessLogBytes>(

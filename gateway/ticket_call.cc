@@ -21,6 +21,8 @@ TicketCall::TicketCall(Worker& worker, std::shared_ptr<FunctionEntry> entry, con
   fields.push({slot::kBytes, bytes});
   fields.push({slot::kEpoch, epoch});
   if (request.accepted) fields.push({slot::kAccepted, "1"});
+  const std::string signature = worker_.shared().keys.signAsGateway(slot::signedText(function, bytes, epoch, request.accepted));
+  if (!signature.empty()) fields.push({contract::kHeaderSignature, signature});
   net::ClientPool& pool = worker_.pool();
   const net::ClientRequest ask{.method = "POST",
                                .target = contract::kSlotPath,
@@ -93,7 +95,7 @@ void TicketCall::onBody(std::string_view part) {
 
 void TicketCall::onEnd(std::span<const net::Header>) {
   call_ = nullptr;
-  if (status_ == 503) worker_.shared().owners.unreachable(gateway_);
+  if (status_ == 503 || status_ == 401) worker_.shared().owners.unreachable(gateway_);
   lost();
 }
 

@@ -3,11 +3,18 @@
 #include <bit>
 #include <charconv>
 
+#include "api/shim_contract.h"
 #include "gateway/worker.h"
 
 namespace pilotlight::gateway {
 
 namespace slot {
+
+std::string signedText(std::string_view function, std::string_view bytes, std::string_view epoch, bool accepted) {
+  std::string text = "slot\n";
+  text.append(function).append("\n").append(bytes).append("\n").append(epoch).append(accepted ? "\naccepted" : "\n");
+  return text;
+}
 
 std::string writeGrant(const Grant& grant) {
   return contract::toString(grant.ticket) + " " + grant.uid + " " + grant.pod + " " + grant.address.toString() + " " +
@@ -34,6 +41,13 @@ std::optional<Grant> readGrant(std::string_view line) {
 }  // namespace slot
 
 namespace {
+
+bool signedByGateway(CallHomeKeys& keys, const net::RequestHead& head) {
+  const auto field = [&](const char* name) { return head.headers.get(name).value_or(""); };
+  const std::string text =
+      slot::signedText(field(slot::kFunction), field(slot::kBytes), field(slot::kEpoch), head.headers.get(slot::kAccepted).has_value());
+  return keys.signedByGateway(text, field(contract::kHeaderSignature));
+}
 
 std::int64_t numberIn(const net::RequestHead& head, const char* name) {
   const std::string_view text = head.headers.get(name).value_or("");
@@ -141,6 +155,7 @@ net::ExchangeHandler* openTicketDesk(Worker& worker, net::Exchange& exchange) {
   Owners& owners = worker.shared().owners;
   if (owners.resigned()) return refuse(503);
   const net::RequestHead& head = exchange.head();
+  if (!signedByGateway(worker.shared().keys, head)) return refuse(401);
   const std::string_view name = head.headers.get(slot::kFunction).value_or("");
   const std::size_t slash = name.find('/');
   if (slash == std::string_view::npos) return refuse(400);

@@ -2,11 +2,11 @@
 //
 //   POST contract::kSlotPath   X-Pilotlight-Slot-Function: shop/orders, -Bytes: what it costs to hold, -Epoch: of the last owner that
 //                              the asker knows of, -Accepted: it waited elsewhere before. The body stays open as long as the
-//                              request needs its slot.
+//                              request needs its slot. Signed as signedText() says, with the gateways' own key.
 //   200                        it waits, or has its slot; then one line: `<ticket> <uid> <pod> <ip:port> <version>`
 //   429                        -Limit: queue.requests or queue.bytes
 //   421                        -Owner, -Instance, -Epoch: ask there
-//   503                        this gateway ends
+//   503                        this gateway ends;  401  not signed with a key that holds
 // The body's text says how the request left the replica: kCertainly or kMaybe at its end, kRefused or kUnused (the handler never saw it)
 // when it waits for another slot, in another line. A stream that breaks: kMaybe.
 // Loop thread only.
@@ -39,6 +39,8 @@ struct Grant {
   net::Address address;
   std::int64_t version = 0;
 };
+/// Of the fields of a request.
+std::string signedText(std::string_view function, std::string_view bytes, std::string_view epoch, bool accepted);
 std::string writeGrant(const Grant& grant);  ///< with the line's end
 std::optional<Grant> readGrant(std::string_view line);
 

@@ -80,7 +80,7 @@ void Waker::run() {
   }
 }
 
-void Waker::raise(const FunctionEntry& entry, Clock::time_point asked) {
+void Waker::raise(FunctionEntry& entry, Clock::time_point asked) {
   const kube::Key key{entry.key().namespace_, entry.wakeTarget()};
   if (key.name.empty()) return;  // nothing to run yet; asked again
   kube::Object deployment = deployments_.store().get(key);
@@ -94,6 +94,7 @@ void Waker::raise(const FunctionEntry& entry, Clock::time_point asked) {
     const auto sent = Clock::now();
     auto raised = client_.patchScale(kube::resources::deployments, key, 1, deployment.resourceVersion(), api::kManagerGateway);
     if (raised) {
+      entry.raised();
       patches_.fetch_add(1, std::memory_order_relaxed);
       sent_.observe(sent - asked);
       answered_.observe(Clock::now() - asked);

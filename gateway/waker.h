@@ -40,7 +40,7 @@ class Waker {
     std::shared_ptr<FunctionEntry> entry;
   };
   void run();
-  void raise(const FunctionEntry& entry, Clock::time_point asked);
+  void raise(FunctionEntry& entry, Clock::time_point asked);
 
   kube::Client& client_;
   const std::chrono::milliseconds repeat_;

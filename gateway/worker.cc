@@ -18,6 +18,7 @@ Worker::Worker(Shared& shared, int index)
   net::ClientOptions options = shared.options.client;
   options.connectTimeout = shared.options.connectTimeout;
   pool_ = std::make_unique<net::ClientPool>(loop_, options);
+  peerCalls_ = std::make_unique<PeerCalls>(loop_, shared.peers, shared.keys, shared.options.callHome, shared.callHome);
   snapshot_ = std::make_shared<Snapshot>();
   thread_ = std::thread([this] { loop_.run(); });
 }
@@ -80,6 +81,7 @@ void Worker::stop() {
     publicServer_.reset();  // cuts what is open; its sessions end their calls
     internalServer_.reset();
     leaving_.clear();
+    peerCalls_.reset();
     pool_.reset();
   });
   loop_.stop();

@@ -15,7 +15,9 @@
 #include "gateway/gateway.h"
 #include "gateway/load_feed.h"
 #include "gateway/memory_guard.h"
+#include "gateway/metrics.h"
 #include "gateway/owners.h"
+#include "gateway/peer_calls.h"
 #include "gateway/registry.h"
 #include "gateway/session.h"
 #include "gateway/waker.h"
@@ -32,6 +34,10 @@ struct Shared {
   LogWriter& log;
   MemoryGuard& memory;
   Owners& owners;
+  const Peers& peers;
+  CallHomeKeys& keys;
+  CallHomeCounts& callHome;
+  ColdStartHistograms& coldStarts;
   std::function<void(const kube::Key&)> demand;  ///< any thread
   std::function<std::string()> metrics;
   std::string instance;          ///< another one each time that the gateway starts
@@ -58,6 +64,7 @@ class Worker {
   Shared& shared() { return shared_; }
   LogWriter::Channel& accessLog() { return accessLog_; }
   LoadFeed& loads() { return loads_; }
+  PeerCalls& peerCalls() { return *peerCalls_; }
   std::uint64_t nextId() { return ++sequence_; }
   std::uint64_t idPrefix() const { return idPrefix_; }
   Session& takeSession();
@@ -92,6 +99,7 @@ class Worker {
   Front publicFront_, internalFront_;
   std::unique_ptr<net::Server> publicServer_, internalServer_;
   std::unique_ptr<net::ClientPool> pool_;
+  std::unique_ptr<PeerCalls> peerCalls_;
   std::shared_ptr<const Snapshot> snapshot_;
   std::vector<std::unique_ptr<Session>> sessions_;
   std::vector<Session*> spare_;

@@ -4,6 +4,7 @@
 #include <functional>
 #include <nlohmann/json.hpp>
 
+#include "callhome/signature.h"
 #include "core/plan_status.h"
 
 namespace pilotlight::op {
@@ -101,6 +102,17 @@ kube::Result<void> Applier::applyAccess(const Gathered& gathered) const {
   return ignoreValue(service);
 }
 
+// A new key must not replace pods that run: they keep theirs until the function is at zero or changes (ADR 13).
+std::string Applier::callHomeKey(const api::Metadata& function, const kube::Object& deployment) const {
+  if (options_.render.callHomeKey.empty()) {
+    return "";
+  }
+  if (std::string known = core::callHomeKeyOf(deployment.json()); deployment.intAt("/spec/replicas", 1) > 0 && !known.empty()) {
+    return known;
+  }
+  return callhome::functionKey(options_.render.callHomeKey, function.namespace_, function.name);
+}
+
 kube::Result<void> Applier::applyDeployments(Gathered& gathered, const core::Plan& plan) const {
   const auto& function = gathered.observed.function;
   for (const auto& version : plan.deployments) {
@@ -117,7 +129,7 @@ kube::Result<void> Applier::applyDeployments(Gathered& gathered, const core::Pla
       }
       known = *seed;
     }
-    kube::Json desired = core::renderDeployment(function, version, options_.render);
+    kube::Json desired = core::renderDeployment(function, version, options_.render, callHomeKey(function.metadata, known));
     if (hasAll(desired, known.json())) {
       continue;
     }

@@ -30,6 +30,7 @@ class Applier {
   void tell(const kube::Object& function, const api::FunctionStatus& before, const api::FunctionStatus& after) const;
   kube::Result<void> applyVersion(const Gathered& gathered, const core::Plan& plan) const;
   kube::Result<void> applyAccess(const Gathered& gathered) const;
+  std::string callHomeKey(const api::Metadata& function, const kube::Object& deployment) const;
   kube::Result<void> applyDeployments(Gathered& gathered, const core::Plan& plan) const;
   kube::Result<void> applyScale(const Gathered& gathered, const core::Plan& plan) const;
   kube::Result<void> applyRoute(const Gathered& gathered, const core::Plan& plan) const;

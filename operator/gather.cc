@@ -3,6 +3,8 @@
 #include <charconv>
 #include <nlohmann/json.hpp>
 
+#include "core/pod_problem.h"
+
 namespace pilotlight::op {
 
 namespace {
@@ -32,44 +34,18 @@ const kube::Json* findCondition(const kube::Object& pod, std::string_view type) 
   return nullptr;
 }
 
-// A container waits for many good reasons while it starts; any other reason is trouble.
-bool isTrouble(const std::string& reason) {
-  return !reason.empty() && reason != "ContainerCreating" && reason != "PodInitializing";
-}
-
-void findTrouble(const kube::Object& pod, const char* containers, core::PodState& state) {
-  const auto* statuses = pod.at(containers);
-  if (statuses == nullptr || !statuses->is_array() || !state.problem.empty()) {
-    return;
-  }
-  for (const auto& status : *statuses) {
-    const auto waiting = status.contains("state") ? status["state"].find("waiting") : status.end();
-    if (!status.contains("state") || waiting == status["state"].end()) {
-      continue;
-    }
-    if (const std::string reason = textAt(*waiting, "reason"); isTrouble(reason)) {
-      state.problem = reason;
-      state.problemMessage = textAt(*waiting, "message");
-      return;
-    }
-  }
-}
-
 }  // namespace
 
 core::PodState podState(const kube::Object& pod) {
-  core::PodState state{
-      .name = pod.name(), .version = versionOf(pod), .ready = false, .deleting = pod.deleting(), .problem = {}, .problemMessage = {}};
   const auto* ready = findCondition(pod, "Ready");
-  state.ready = ready != nullptr && textAt(*ready, "status") == "True";
-  findTrouble(pod, "/status/initContainerStatuses", state);
-  findTrouble(pod, "/status/containerStatuses", state);
-  const auto* scheduled = findCondition(pod, "PodScheduled");
-  if (state.problem.empty() && scheduled != nullptr && textAt(*scheduled, "reason") == "Unschedulable") {
-    state.problem = "Unschedulable";
-    state.problemMessage = textAt(*scheduled, "message");
-  }
-  return state;
+  core::PodProblem problem = core::podProblem(pod.json());
+  return {.name = pod.name(),
+          .version = versionOf(pod),
+          .ready = ready != nullptr && textAt(*ready, "status") == "True",
+          .deleting = pod.deleting(),
+          .problem = std::move(problem.reason),
+          .problemMessage = std::move(problem.message),
+          .runsUnready = core::runsUnready(pod.json())};
 }
 
 core::DeploymentState deploymentState(const kube::Object& deployment) {

@@ -1,5 +1,6 @@
 #include "operator/leader.h"
 
+#include "callhome/key_files.h"
 #include "net/socket.h"
 
 namespace pilotlight::op {
@@ -34,9 +35,25 @@ std::expected<void, std::string> Leader::findGateways() {
   return {};
 }
 
+std::expected<void, std::string> Leader::readKey() {
+  if (options_.keyFolder.empty()) {
+    log_.warn("shims get no key: gateways will not believe them, and learn from the API of their being ready", {});
+    return {};
+  }
+  auto keys = callhome::readKeys(options_.keyFolder);
+  if (!keys) {
+    return std::unexpected("--call-home-keys: " + keys.error());
+  }
+  options_.operator_.callHomeKey = keys->front();
+  return {};
+}
+
 std::expected<void, std::string> Leader::start() {
   if (auto found = findGateways(); !found) {
     return found;
+  }
+  if (auto read = readKey(); !read) {
+    return read;
   }
   {
     const std::scoped_lock lock(mutex_);

@@ -23,6 +23,7 @@ struct LeaderOptions {
   GatewayPodsOptions pods;
   GatewayLoadsOptions loads;
   std::string service = "pilotlight-gateway-internal";  ///< in the pods' namespace
+  std::string keyFolder{};                              ///< callhome/key_files.h; empty: shims sign nothing
 };
 
 /// "10.1.2.3:8081" of a Service; the error says what it lacks. Pure.
@@ -39,6 +40,7 @@ class Leader {
 
  private:
   std::expected<void, std::string> findGateways();
+  std::expected<void, std::string> readKey();
 
   kube::Client& client_;
   const Log& log_;

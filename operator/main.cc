@@ -38,6 +38,7 @@ void addOptions(CLI::App& app, Options& options) {
   auto& serve = options.leader.operator_;
   app.add_option("--gateways", serve.gateways, "ip:port,… of internal listeners that shims call; default: the Service below");
   app.add_option("--gateways-service", options.leader.service, "whose cluster IP, with --gateway-port, shims call")->capture_default_str();
+  app.add_option("--call-home-keys", options.leader.keyFolder, "folder with the gateways' key for shims, as a file `key`");
   app.add_option("--gateway-service", serve.gatewayService, "DNS name that the functions' Services lead to")->capture_default_str();
   app.add_option("--gateway-selector", options.leader.pods.selector, "labels of the gateways' pods")->capture_default_str();
   app.add_option("--gateway-port", options.leader.loads.port, "of the gateways' internal listeners")->capture_default_str();

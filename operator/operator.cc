@@ -26,6 +26,7 @@ core::PlanOptions planOptions(const OperatorOptions& options) {
                  .clusterUrlBase = options.clusterUrlBase,
                  .urlBase = options.urlBase,
                  .gateways = options.gateways,
+                 .callHomeKey = options.callHomeKey,
                  .gatewayService = options.gatewayService,
                  .shimImage = options.shimImage,
                  .copyShim = !options.localPaths,

@@ -23,6 +23,7 @@ struct OperatorOptions {
   std::string clusterUrlBase;        ///< local mode: the same for functions with visibility: cluster
   std::string urlBase;               ///< local mode: "http://127.0.0.1:8080"; the status url is urlBase + local path
   std::string gateways;              ///< "ip:port,…" internal listeners, given to shims for call-home
+  std::string callHomeKey;           ///< the master key of callhome/signature.h; empty: shims sign nothing
   std::string gatewayService = "pilotlight-gateway.pilotlight-system.svc.cluster.local";  ///< target of the ExternalName Services
   std::string shimImage = "pilotlight/shim";                                              ///< for the copying init container
   int workers = 1;                                                                        ///< Functions reconciled at once

@@ -1,5 +1,5 @@
 // Tells the gateways that this replica takes requests: POST to each until it answers 204, with growing delays from 5 ms
-// to 1 s. From the pod's own address, by which the gateway knows it. Loop thread only.
+// to 1 s. Signed with the Function's key. From the pod's own address, by which the gateway knows it. Loop thread only.
 #pragma once
 
 #include <memory>
@@ -24,7 +24,11 @@ class CallHome {
   net::Loop& loop_;
   const Settings& settings_;
   const Log& log_;
-  std::string body_;
+  std::string body() const;  // as of now
+
+  const std::string identity_, key_;
+  const net::Clock::time_point begun_;
+  net::Clock::time_point ready_{};
   net::ClientPool pool_;
   std::vector<std::unique_ptr<Attempt>> attempts_;
 };

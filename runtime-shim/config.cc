@@ -92,6 +92,8 @@ Result readEnvironment(const Getenv& env, Config& config) {
   config.version = valueOf(env, contract::kEnvVersion);
   config.podName = valueOf(env, contract::kEnvPodName);
   config.podUid = valueOf(env, contract::kEnvPodUid);
+  config.podIps = valueOf(env, contract::kEnvPodIps);
+  config.callHomeKey = valueOf(env, contract::kEnvCallHomeKey);
   config.readyPath = valueOf(env, contract::kEnvReadyPath);
   config.nativeHost = valueOf(env, contract::kEnvNativeHost);
   if (auto type = valueOf(env, "RESPONSE_CONTENT_TYPE"); !type.empty()) config.contentType = type;
@@ -105,7 +107,8 @@ Result readEnvironment(const Getenv& env, Config& config) {
         readNumber<std::uint64_t>(env, contract::kEnvDescriptors, 1, 1ULL << 62, config.descriptors),
         readNumber<int>(env, contract::kEnvReadyFd, 0, 1 << 20, config.readyFd),
         readNumber<int>(env, kEnvListenFd, 0, 1 << 20, config.listenFd), readNumber<int>(env, kEnvStatusFd, 0, 1 << 20, config.statusFd),
-        readNumber<std::uint64_t>(env, kEnvRestarts, 0, 1ULL << 62, config.restarts)}) {
+        readNumber<std::uint64_t>(env, kEnvRestarts, 0, 1ULL << 62, config.restarts),
+        readNumber<std::int64_t>(env, kEnvBegun, 1, std::int64_t{1} << 62, config.begunNs)}) {
     if (!read) return read;
   }
   return readSettings(env, config.settings);
@@ -148,11 +151,19 @@ std::expected<Config, std::string> readConfig(std::span<char* const> arguments, 
   Config config;
   if (auto read = readEnvironment(env, config); !read) return std::unexpected(read.error());
   if (auto read = readArguments(arguments, config); !read) return std::unexpected(read.error());
+  if (config.begunNs == 0) config.begunNs = std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count();
   return config;
 }
 
+void hideCallHomeKey() {
+  char* key = ::getenv(contract::kEnvCallHomeKey);
+  if (key == nullptr) return;
+  ::explicit_bzero(key, std::strlen(key));
+  ::unsetenv(contract::kEnvCallHomeKey);
+}
+
 bool isPrivate(std::string_view name) {
-  static constexpr std::array<std::string_view, 12> kPrivate = {contract::kEnvGateways,
+  static constexpr std::array<std::string_view, 15> kPrivate = {contract::kEnvGateways,
                                                                 contract::kEnvReadyFd,
                                                                 contract::kEnvParentPid,
                                                                 contract::kEnvDescriptors,
@@ -163,7 +174,10 @@ bool isPrivate(std::string_view name) {
                                                                 contract::kEnvProtocol,
                                                                 kEnvListenFd,
                                                                 kEnvStatusFd,
-                                                                kEnvRestarts};
+                                                                kEnvRestarts,
+                                                                kEnvBegun,
+                                                                contract::kEnvPodIps,
+                                                                contract::kEnvCallHomeKey};
   return std::ranges::find(kPrivate, name) != kPrivate.end() ||
          std::ranges::any_of(settingsTable().rows, [name](const api::Setting& row) { return api::variableOf(row) == name; });
 }

@@ -22,7 +22,8 @@ enum class RuntimeKind : std::uint8_t { native, http, exec };
 std::string_view toString(RuntimeKind kind);
 
 struct Config {
-  std::string function, namespace_, version, podName, podUid;
+  std::string function, namespace_, version, podName, podUid, podIps;
+  std::string callHomeKey;  ///< empty: calls home are not signed
   RuntimeKind runtime = RuntimeKind::http;
   std::size_t concurrency = 80;  ///< hard limit of this replica
   std::chrono::milliseconds timeout{std::chrono::seconds(30)};
@@ -42,6 +43,7 @@ struct Config {
   int listenFd = -1;
   int statusFd = -1;
   std::uint64_t restarts = 0;
+  std::int64_t begunNs = 0;          ///< when the shim began, by the steady clock; 0: now
   std::vector<std::string> handler;  ///< command and arguments; native: library and symbol
 
   bool local() const { return parentPid != 0; }
@@ -52,6 +54,9 @@ using Getenv = std::function<const char*(const char*)>;
 
 /// `arguments`: without the program's name: `[--runtime r] [--listen ip:port] [--] handler…`. The error names the variable or flag.
 std::expected<Config, std::string> readConfig(std::span<char* const> arguments, const Getenv& env);
+
+/// Takes the key out of this process' environment, also where /proc shows it to the handler. Once readConfig() has it.
+void hideCallHomeKey();
 
 /// What the handler's process sees of `environment`: all but the private variables.
 std::vector<std::string> handlerEnvironment(char* const* environment);

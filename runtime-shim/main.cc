@@ -141,5 +141,6 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "pilotlight-shim: %s\n%s", config.error().c_str(), kUsage);
     return 2;
   }
+  hideCallHomeKey();
   return shimMain(*config);
 }

@@ -62,6 +62,7 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "pilotlight-native-host: %s\n", config ? "to be started by pilotlight-shim" : config.error().c_str());
     return 2;
   }
+  hideCallHomeKey();
   if (config->statusFd >= 0) setCloseOnExec(config->statusFd);
   hidePrivateVariables();
   return serve(*config);

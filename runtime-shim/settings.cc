@@ -19,6 +19,9 @@ constexpr api::Setting kRows[] = {
     durationRow<&Settings::callHomeTimeout>("callHomeTimeout", "For a gateway to take the call of a replica that is ready.", 10ms, 10min),
     durationRow<&Settings::callHomePause>("callHomePause", "Before it is called again; doubled each further time.", 1ms, 1min),
     durationRow<&Settings::callHomeMaxPause>("callHomeMaxPause", "The most that it is doubled to.", 1ms, 10min),
+    durationRow<&Settings::callHomeRefusedPause>(
+        "callHomeRefusedPause", "Before a gateway is called again that does not believe the call; it learns of the replica by itself.", 1ms,
+        1h),
     durationRow<&Settings::restartPause>("restartPause", "Before a handler that ended is started again; doubled each further time.", 1ms,
                                          1min),
     durationRow<&Settings::restartMaxPause>("restartMaxPause", "The most that it is doubled to.", 1ms, 1h),

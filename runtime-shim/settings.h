@@ -19,6 +19,7 @@ struct Settings {
   std::chrono::milliseconds callHomeTimeout{std::chrono::seconds(2)};
   std::chrono::milliseconds callHomePause{5};
   std::chrono::milliseconds callHomeMaxPause{std::chrono::seconds(1)};
+  std::chrono::milliseconds callHomeRefusedPause{std::chrono::seconds(15)};
   // The handler
   std::chrono::milliseconds restartPause{10};
   std::chrono::milliseconds restartMaxPause{std::chrono::seconds(10)};

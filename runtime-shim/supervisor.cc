@@ -24,7 +24,7 @@ std::vector<std::string> hostEnvironment() {
   for (char** entry = environ; *entry; ++entry) {
     std::string_view text = *entry;
     std::string_view name = text.substr(0, text.find('='));
-    if (name != contract::kEnvReadyFd && name != contract::kEnvParentPid) kept.emplace_back(text);
+    if (name != contract::kEnvReadyFd && name != contract::kEnvParentPid && name != contract::kEnvCallHomeKey) kept.emplace_back(text);
   }
   return kept;
 }
@@ -84,9 +84,11 @@ std::expected<pid_t, std::string> Supervisor::spawnHost() {
   const std::string path = hostPath(config_);
   std::vector<std::string> command = {path, "--"};
   command.insert(command.end(), config_.handler.begin(), config_.handler.end());
-  const std::vector<std::string> variables = {std::string(kEnvListenFd) + "=" + std::to_string(listener_.get()),
-                                              std::string(kEnvStatusFd) + "=" + std::to_string(statusWrite_.get()),
-                                              std::string(kEnvRestarts) + "=" + std::to_string(process_.restarts())};
+  std::vector<std::string> variables = {std::string(kEnvListenFd) + "=" + std::to_string(listener_.get()),
+                                        std::string(kEnvStatusFd) + "=" + std::to_string(statusWrite_.get()),
+                                        std::string(kEnvRestarts) + "=" + std::to_string(process_.restarts()),
+                                        std::string(kEnvBegun) + "=" + std::to_string(config_.begunNs)};
+  if (!config_.callHomeKey.empty()) variables.push_back(std::string(contract::kEnvCallHomeKey) + "=" + config_.callHomeKey);
   const std::array<SpawnRequest::Redirect, 2> inherited = {{{listener_.get(), listener_.get()}, {statusWrite_.get(), statusWrite_.get()}}};
   ArgumentList arguments(command), environment(environment_, variables);
   auto pid = spawn({path.c_str(), arguments.data(), environment.data(), inherited, true});

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "api/api.h"
+#include "callhome/key_files.h"
 #include "cli/app.h"
 #include "cli/kubeconfig.h"
 #include "cli/local/api_server.h"
@@ -46,6 +47,7 @@ struct LocalInstance::Impl {
   std::expected<void, std::string> startApi();
 
   const LocalInstanceOptions options;
+  const std::string callHomeKey = callhome::randomKey();
   kube::MemoryCluster cluster;
   LogStore logs;
   std::optional<gateway::Gateway> gateway;
@@ -68,6 +70,7 @@ std::expected<void, std::string> LocalInstance::Impl::startGateway() {
   config.internalListen = {"127.0.0.1", 0};
   config.accessLog = options.accessLog;
   config.writer = options.console;
+  config.callHome.keys = {callHomeKey};
   gateway.emplace(cluster, std::move(config));
   return gateway->start();
 }
@@ -91,6 +94,7 @@ std::expected<void, std::string> LocalInstance::Impl::startWorkers() {
   config.urlBase = urlBase(gateway->address());
   config.clusterUrlBase = urlBase(gateway->internalAddress());
   config.gateways = internal;
+  config.callHomeKey = callHomeKey;
   config.logLevel = options.logLevel;
   config.log = options.log;
   operator_.emplace(cluster, *gateway, std::move(config));

@@ -16,8 +16,10 @@ inline constexpr const char* kEnvListen = "PILOTLIGHT_LISTEN";      ///< "ip:por
 inline constexpr const char* kEnvGateways = "PILOTLIGHT_GATEWAYS";  ///< "ip:port,ip:port": internal listeners, for call-home; may be empty
 inline constexpr const char* kEnvPodUid = "PILOTLIGHT_POD_UID";
 inline constexpr const char* kEnvPodName = "PILOTLIGHT_POD_NAME";
-inline constexpr const char* kEnvReadyPath = "PILOTLIGHT_READY_PATH";  ///< http runtime, may be empty
-inline constexpr const char* kEnvHandlerPort = "PORT";                 ///< http runtime: where the handler listens
+inline constexpr const char* kEnvPodIps = "PILOTLIGHT_POD_IPS";             ///< "ip,ip": it calls home from one of them
+inline constexpr const char* kEnvCallHomeKey = "PILOTLIGHT_CALL_HOME_KEY";  ///< callhome/signature.h; no handler sees it
+inline constexpr const char* kEnvReadyPath = "PILOTLIGHT_READY_PATH";       ///< http runtime, may be empty
+inline constexpr const char* kEnvHandlerPort = "PORT";                      ///< http runtime: where the handler listens
 inline constexpr const char* kEnvMountRoot =
     "PILOTLIGHT_MOUNT_ROOT";  ///< prefix of secret and config paths: empty in a cluster, a folder in local mode
 inline constexpr const char* kEnvNativeHost = "PILOTLIGHT_NATIVE_HOST";  ///< path of pilotlight-native-host; default: beside the shim
@@ -51,9 +53,14 @@ inline constexpr const char* kShimDrain = "/_pilotlight/drain";
 /// without a ticket, then the tickets of the others, between spaces; X-Pilotlight-Refused says why it takes none now. A request runs until
 /// its handler is done, also when nobody waits.
 inline constexpr const char* kTicketsPath = "/_pilotlight/tickets";
-/// On the gateway's internal listener: POST {"namespace","pod","uid","port"} from the pod's own address.
-/// 204: taken, or kept until the pod is seen; 409: contradicts what is known; anything else: try again.
+/// On the gateway's internal listener: POST {"namespace","function","pod","uid","ips","port","begunUs","listeningUs"} from the
+/// pod's own address; the last two tell how long ago the shim began and took requests.
+/// 204: taken, or kept until the pod is seen; 401: not signed with a key that holds; 403: not from an address of the pod, or
+/// for another function's; 409: contradicts what is known; anything else: try again.
 inline constexpr const char* kRegisterPath = "/_pilotlight/register";
+inline constexpr const char* kHeaderSignature = "X-Pilotlight-Signature";  ///< callhome::sign() of the body
+/// On the same, from another gateway: what a shim has told that one.
+inline constexpr const char* kPassedOnPath = "/_pilotlight/registered";
 /// On the same: GET answers with lines of core/load_line.h, without end.
 inline constexpr const char* kLoadsPath = "/_pilotlight/loads";
 /// On the same, from another gateway: gateway/ticket_desk.h.

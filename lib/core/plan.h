@@ -38,6 +38,7 @@ struct PodState {
   bool deleting = false;
   std::string problem;  ///< why it can't get ready: CrashLoopBackOff, CreateContainerConfigError, …; empty: nothing known
   std::string problemMessage;
+  bool runsUnready = false;  ///< its handler does not listen (yet)
 };
 
 struct Observed {

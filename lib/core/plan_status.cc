@@ -34,6 +34,12 @@ const PodState* troubled(const Observed& observed, std::int64_t version) {
   return it == observed.pods.end() ? nullptr : &*it;
 }
 
+const PodState* silent(const Observed& observed, std::int64_t version) {
+  const auto it = std::ranges::find_if(
+      observed.pods, [version](const PodState& pod) { return pod.version == version && pod.runsUnready && !pod.deleting; });
+  return it == observed.pods.end() ? nullptr : &*it;
+}
+
 api::Condition progressing(const Observed& observed, const Serving& at) {
   const int ready = readyOf(observed, at.target);
   const int replicas = replicasOf(observed, at.target);
@@ -41,6 +47,10 @@ api::Condition progressing(const Observed& observed, const Serving& at) {
   if (const auto* pod = troubled(observed, at.target); pod != nullptr && (!shifted || ready < replicas)) {
     return condition(kConditionProgressing, "False", pod->problem,
                      fmt::format("version {}: pod {}: {}", at.target, pod->name, pod->problemMessage));
+  }
+  if (const auto* pod = silent(observed, at.target); pod != nullptr && ready == 0) {
+    return condition(kConditionProgressing, "True", "NotListening",
+                     fmt::format("version {}: pod {} runs, but its handler does not listen yet", at.target, pod->name));
   }
   if (!shifted) {
     return condition(

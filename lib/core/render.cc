@@ -202,7 +202,8 @@ Json renderService(const api::Function& function, const RenderOptions& options) 
   return service;
 }
 
-Json renderDeployment(const api::Function& function, const api::FunctionVersion& version, const RenderOptions& options) {
+Json renderDeployment(const api::Function& function, const api::FunctionVersion& version, const RenderOptions& options,
+                      const std::string& callHomeKey) {
   Json deployment = renderHead(function, "apps/v1", "Deployment", version.metadata.name);
   deployment["metadata"]["labels"] = versionLabels(function, version);
   // A replica that goes is replaced before it goes: nothing is ever missing while a template changes.
@@ -211,7 +212,7 @@ Json renderDeployment(const api::Function& function, const api::FunctionVersion&
       {"revisionHistoryLimit", 1},
       {"selector", {{"matchLabels", selectorLabels(function, version)}}},
       {"strategy", std::move(strategy)},
-      {"template", {{"metadata", templateMetadata(function, version)}, {"spec", renderPodSpec(function, version, options)}}}};
+      {"template", {{"metadata", templateMetadata(function, version)}, {"spec", renderPodSpec(function, version, options, callHomeKey)}}}};
   deployment["metadata"]["annotations"] = {{kAnnotationRendered, digest(deployment.dump())}};
   return deployment;
 }

@@ -36,6 +36,7 @@ struct RenderOptions {
   std::string clusterUrlBase;             ///< the same for visibility: cluster
   std::string urlBase;                    ///< with localPaths: status.url is this and the local path
   std::string gateways;                   ///< given to shims for call-home
+  std::string callHomeKey;                ///< the master key that Functions' keys are made of; empty: they get none
   std::string gatewayService;             ///< target of the ExternalName Service
   std::string shimImage;                  ///< of the copying init container
   bool copyShim = true;                   ///< false: the shim is there (local mode)
@@ -62,12 +63,17 @@ Json renderServiceAccount(const api::Function& function);
 Json renderService(const api::Function& function, const RenderOptions& options);
 
 /// The Deployment of a version, without spec.replicas: that is the autoscaler's.
-Json renderDeployment(const api::Function& function, const api::FunctionVersion& version, const RenderOptions& options);
+/// `callHomeKey`: what its pods sign with; empty: nothing.
+Json renderDeployment(const api::Function& function, const api::FunctionVersion& version, const RenderOptions& options,
+                      const std::string& callHomeKey = {});
+/// What the Deployment, as the API has it, gives its pods to sign with; "": nothing.
+std::string callHomeKeyOf(const Json& deployment);
 /// What creates the Deployment under the autoscaler's field manager: replicas 0 (absent would mean 1) and no more of the
 /// rest than the API demands, so that this manager owns nothing that a later rendering may drop.
 Json renderDeploymentSeed(const api::Function& function, const api::FunctionVersion& version);
 /// The pod template's spec; exposed for renderDeployment and its tests.
-Json renderPodSpec(const api::Function& function, const api::FunctionVersion& version, const RenderOptions& options);
+Json renderPodSpec(const api::Function& function, const api::FunctionVersion& version, const RenderOptions& options,
+                   const std::string& callHomeKey = {});
 
 /// apiVersion, kind and metadata with labels and the owner reference.
 Json renderHead(const api::Function& function, const std::string& apiVersion, const std::string& kind, const std::string& name);

@@ -51,7 +51,8 @@ class Environment {
   Json list_ = Json::array();
 };
 
-Json renderEnv(const api::Function& function, const api::FunctionVersionSpec& spec, const RenderOptions& options) {
+Json renderEnv(const api::Function& function, const api::FunctionVersionSpec& spec, const RenderOptions& options,
+               const std::string& callHomeKey) {
   Environment env;
   // The root is read-only; /dev/shm is there without the cost of a volume.
   env.setValue("TMPDIR", spec.resources.ephemeral ? "/tmp" : "/dev/shm");
@@ -70,6 +71,10 @@ Json renderEnv(const api::Function& function, const api::FunctionVersionSpec& sp
   env.setValue(contract::kEnvGateways, options.gateways);
   env.setField(contract::kEnvPodUid, "metadata.uid");
   env.setField(contract::kEnvPodName, "metadata.name");
+  env.setField(contract::kEnvPodIps, "status.podIPs");
+  if (!callHomeKey.empty()) {
+    env.setValue(contract::kEnvCallHomeKey, callHomeKey);
+  }
   if (spec.runtime == api::Runtime::http) {
     if (const auto port = spec.pod.port ? spec.pod.port : options.handlerPort) {
       env.setValue(contract::kEnvHandlerPort, std::to_string(*port));
@@ -150,17 +155,20 @@ Json renderProbe(const char* path, int periodSeconds, int timeoutSeconds, int fa
           {"failureThreshold", failureThreshold}};
 }
 
-Json renderContainer(const api::Function& function, const api::FunctionVersionSpec& spec, const RenderOptions& options, Json mounts) {
+Json renderContainer(const api::Function& function, const api::FunctionVersionSpec& spec, const RenderOptions& options,
+                     const std::string& callHomeKey, Json mounts) {
   Json container{{"name", kFunctionContainer},
                  {"image", spec.image},
                  {"command", Json::array({kShimPath})},
                  {"args", spec.handler},
-                 {"env", renderEnv(function, spec, options)},
+                 {"env", renderEnv(function, spec, options, callHomeKey)},
                  {"ports", Json::array({{{"name", kShimPortName}, {"containerPort", api::kShimPort}, {"protocol", "TCP"}}})},
                  {"resources", renderResources(spec.resources)},
                  {"securityContext", containerSecurity()},
                  {"readinessProbe", renderProbe(contract::kShimReadyz, 2, 2, 2)},
-                 {"livenessProbe", renderProbe(contract::kShimHealthz, 10, 5, 3)}};
+                 {"livenessProbe", renderProbe(contract::kShimHealthz, 10, 5, 3)},
+                 // What it said last is then in the pod's status, which gateway and operator may read; its log they may not.
+                 {"terminationMessagePolicy", "FallbackToLogsOnError"}};
   if (Json from = renderEnvFrom(spec); !from.empty()) {
     container["envFrom"] = std::move(from);
   }
@@ -178,6 +186,7 @@ Json renderShimCopy(const RenderOptions& options) {
           {"image", options.shimImage},
           {"command", Json::array({"/pilotlight-shim", "--install", kShimDirectory})},
           {"resources", std::move(resources)},
+          {"terminationMessagePolicy", "FallbackToLogsOnError"},
           {"securityContext", containerSecurity()},
           {"volumeMounts", Json::array({std::move(mount)})}};
 }
@@ -210,7 +219,8 @@ void renderPlacement(const api::PodOptions& options, Json& pod) {
 
 }  // namespace
 
-Json renderPodSpec(const api::Function& function, const api::FunctionVersion& version, const RenderOptions& options) {
+Json renderPodSpec(const api::Function& function, const api::FunctionVersion& version, const RenderOptions& options,
+                   const std::string& callHomeKey) {
   const auto& spec = version.spec;
   const std::int64_t user = spec.pod.runAsUser.value_or(kNobody);
   const auto timeout = std::chrono::ceil<std::chrono::seconds>(spec.timeout);
@@ -221,7 +231,7 @@ Json renderPodSpec(const api::Function& function, const api::FunctionVersion& ve
            {"enableServiceLinks", false},
            {"terminationGracePeriodSeconds", (timeout + kTerminationMargin).count()},
            {"securityContext", std::move(security)},
-           {"containers", Json::array({renderContainer(function, spec, options, std::move(volumes.mounts))})}};
+           {"containers", Json::array({renderContainer(function, spec, options, callHomeKey, std::move(volumes.mounts))})}};
   if (!volumes.volumes.empty()) {
     pod["volumes"] = std::move(volumes.volumes);
   }
@@ -230,6 +240,21 @@ Json renderPodSpec(const api::Function& function, const api::FunctionVersion& ve
   }
   renderPlacement(spec.pod, pod);
   return pod;
+}
+
+std::string callHomeKeyOf(const Json& deployment) {
+  static const Json::json_pointer kContainers("/spec/template/spec/containers");
+  if (!deployment.contains(kContainers)) {
+    return "";
+  }
+  for (const Json& container : deployment[kContainers]) {
+    for (const Json& variable : container.value("env", Json::array())) {
+      if (variable.value("name", "") == contract::kEnvCallHomeKey) {
+        return variable.value("value", "");
+      }
+    }
+  }
+  return "";
 }
 
 }  // namespace pilotlight::core

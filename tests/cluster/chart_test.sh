@@ -111,6 +111,8 @@ accepted_as_written() {
   check "the API server accepts it" accepted
   check "with every option" accepted --values "$work/all.yaml"
   check "for one namespace" accepted --values "$work/all.yaml" --set watchNamespace=shop
+  check "a Secret of one's own holds the key" says 'secret: {secretName: mine}' rendered --set callHome.existingSecret=mine
+  check "then the chart makes none" refused 'could not find template' rendered --set callHome.existingSecret=mine --show-only templates/call-home.yaml
   check "no number loses its form" not grep -E '[0-9]e\+[0-9]' <(rendered --values "$work/all.yaml")
 }
 
@@ -222,7 +224,10 @@ start_program() { # COMPONENT POD FLAG...
   local kubeconfig=$work/$1.kubeconfig arguments
   sed "s/token: [0-9a-f]*/token: $(kubectl -n "$home" create token "pilotlight-$1")/" "$state/nobody.kubeconfig" >"$kubeconfig"
   mapfile -t arguments < <(kubectl -n "$home" get deployment "pilotlight-$1" \
-    -o jsonpath='{range .spec.template.spec.containers[0].args[*]}{@}{"\n"}{end}' | grep -v -- '-*listen=')
+    -o jsonpath='{range .spec.template.spec.containers[0].args[*]}{@}{"\n"}{end}' | grep -v -- '-*listen=\|--call-home-keys=')
+  mkdir -p "$work/keys"
+  kubectl -n "$home" get secret pilotlight-call-home -o jsonpath='{.data.key}' | base64 -d >"$work/keys/key"
+  arguments+=("--call-home-keys=$work/keys")
   POD_NAME=$2 POD_NAMESPACE=$home "$bin/pilotlight-$1" "${arguments[@]}" "${@:3}" --kubeconfig="$kubeconfig" >"$work/$1.log" 2>&1 &
 }
 
@@ -267,10 +272,16 @@ programs_run() {
 
 crd_column() { kubectl get crd functions.pilotlight.dev -o jsonpath='{.spec.versions[0].additionalPrinterColumns[*].name}'; }
 
+call_home_key() { kubectl -n "$home" get secret pilotlight-call-home -o jsonpath='{.data.key}'; }
+
 upgrades() {
   cp -r "$chart" "$work/next"
   sed -i '0,/- name: Ready$/s//- name: Prepared/' "$work/next/files/crds/pilotlight.dev_functions.yaml"
+  local key
+  key=$(call_home_key)
+  check "a key for shims was made" test "$(base64 -d <<<"$key" | wc -c)" -ge 32
   check "an upgrade" install_from "$work/next" --set gateway.replicas=3
+  check "it keeps the key" says "^$key\$" call_home_key
   check "it changes CRDs" says 'Prepared' crd_column
   check "it changes Deployments" says '^3$' replicas_of "$home" pilotlight-gateway
   check "helm rollback" helm rollback pilotlight 1 --namespace "$home"
@@ -278,7 +289,7 @@ upgrades() {
   check "Deployments are back" says '^2$' replicas_of "$home" pilotlight-gateway
 }
 
-left_behind() { kubectl get all,role,rolebinding,configmap,networkpolicy,pdb -n "$home" -l app.kubernetes.io/instance=pilotlight -o name; }
+left_behind() { kubectl get all,role,rolebinding,configmap,secret,networkpolicy,pdb -n "$home" -l app.kubernetes.io/instance=pilotlight -o name; }
 left_in_cluster() { kubectl get clusterrole,clusterrolebinding,validatingadmissionpolicy,validatingadmissionpolicybinding -l app.kubernetes.io/instance=pilotlight -o name; }
 nothing() { [[ -z $("$@") ]] || { "$@"; return 1; } }
 

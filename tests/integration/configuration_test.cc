@@ -51,8 +51,15 @@ TEST_F(Configuration, ACrashLoopShowsInTheStatus) {
     return pods.out.find("CrashLoopBackOff") != std::string::npos;
   };
   EXPECT_TRUE(waitUntil(looping, 30s)) << pods.all();
-  const auto why = [](const json& function) { return conditionOf(function, "Ready").find("CrashLoopBackOff") != std::string::npos; };
+  const auto why = [](const json& function) {
+    return conditionOf(function, "Ready").find("CrashLoopBackOff") != std::string::npos &&
+           function.dump().find("going down") != std::string::npos;
+  };
   EXPECT_TRUE(local.waitUntilFunction("crash", why, 10s)) << conditionOf(local.function("crash"), "Ready");
+  const HttpResult result = local.get("/crash");
+  EXPECT_EQ(status(result), 502) << body(result);
+  EXPECT_THAT(body(result),
+              ::testing::AllOf(HasSubstr("\"reason\":\"CrashLoopBackOff\""), HasSubstr("exit code"), HasSubstr("going down")));
 }
 
 }  // namespace

@@ -41,6 +41,19 @@ helm.sh/chart: {{ $root.Chart.Name }}-{{ $root.Chart.Version | replace "+" "_" }
 {{ include "pilotlight.fullname" . }}-gateway-internal
 {{- end }}
 
+{{- define "pilotlight.callHomeSecret" -}}
+{{ .Values.callHome.existingSecret | default (printf "%s-call-home" (include "pilotlight.fullname" .)) }}
+{{- end }}
+
+{{- define "pilotlight.callHomeMount" -}}
+- {name: call-home-keys, mountPath: /etc/pilotlight-call-home, readOnly: true}
+{{- end }}
+
+{{- define "pilotlight.callHomeVolume" -}}
+- name: call-home-keys
+  secret: {secretName: {{ include "pilotlight.callHomeSecret" . }}}
+{{- end }}
+
 {{- /* Of a pod. With containerSecurity this is what the Pod Security level "restricted" asks for, and more. */}}
 {{- define "pilotlight.podSecurity" -}}
 runAsNonRoot: true

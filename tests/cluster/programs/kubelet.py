@@ -44,7 +44,8 @@ class Kubelet:
         ip = f"127.77.{self._next // 200}.{self._next % 200 + 1}"
         self._next += 1
         container = pod["spec"]["containers"][0]
-        fields = {"metadata.uid": uid, "metadata.name": name, "metadata.namespace": pod["metadata"]["namespace"]}
+        fields = {"metadata.uid": uid, "metadata.name": name, "metadata.namespace": pod["metadata"]["namespace"],
+                  "status.podIPs": ip}
         environment = {"PATH": os.environ["PATH"], "PILOTLIGHT_LISTEN": f"{ip}:8012"}
         for entry in container["env"]:
             source = entry.get("valueFrom")

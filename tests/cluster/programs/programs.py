@@ -10,6 +10,8 @@ import api
 
 BIN = os.environ["PILOTLIGHT_BIN"]
 NAMESPACE = "pilotlight-system"
+SELECTOR = "app.kubernetes.io/name=pilotlight,app.kubernetes.io/component=gateway"
+KEYS = os.environ["PILOTLIGHT_STATE"] + "-keys"  # a folder, as the kubelet mounts the chart's Secret
 
 
 class Program:
@@ -90,15 +92,26 @@ def ask(address, path, host="localhost", method="GET", body=None, timeout=api.DE
         connection.close()
 
 
+def metric(address, name):
+    for line in ask(address, "/metrics")[1].splitlines():
+        if line.startswith(name + " "):
+            return float(line.rsplit(" ", 1)[1])
+    return None
+
+
 class Gateway(Program):
     def __init__(self, name, ip="127.0.0.1", port=0):
         self.pod, self.ip = name, ip
         make_pod(name, ip)
         super().__init__("pilotlight-gateway", "--kubeconfig", os.environ["KUBECONFIG"], "--name", name, "--loops", "1",
-                         "--listen", f"{ip}:0", "--internal-listen", f"{ip}:{port}", "--end-delay", "0")
+                         "--listen", f"{ip}:0", "--internal-listen", f"{ip}:{port}", "--end-delay", "0", "--access-log", "all",
+                         "--namespace", NAMESPACE, "--gateway-selector", SELECTOR, "--call-home-keys", KEYS)
         started = self.said("gateway started")
         self.address, self.internal = started["listen"], started["internal"]
         ready(name, ip)
+
+    def metric(self, name):
+        return metric(self.internal, name)
 
     def end(self, number=signal.SIGTERM):
         code = super().end(number)
@@ -110,17 +123,20 @@ class Operator(Program):
     def __init__(self, gateways, *arguments, lease=15):
         super().__init__("pilotlight-operator", "--kubeconfig", os.environ["KUBECONFIG"], "--namespace", NAMESPACE,
                          "--listen", "127.0.0.1:0", "--gateways", gateways, "--gateway-port", gateways.rsplit(":", 1)[1],
-                         "--lease-seconds", str(lease), *arguments)
+                         "--lease-seconds", str(lease), "--call-home-keys", KEYS, *arguments)
         self.address = self.said("operator stands by")["listen"]
 
     def leads(self):
         return any(line.get("msg") == "operator started" for line in self.lines)
 
     def metric(self, name):
-        for line in ask(self.address, "/metrics")[1].splitlines():
-            if line.startswith(name + " "):
-                return float(line.rsplit(" ", 1)[1])
-        return None
+        return metric(self.address, name)
+
+
+def make_keys(key):
+    os.makedirs(KEYS, exist_ok=True)
+    with open(KEYS + "/key", "w", encoding="utf-8") as file:
+        file.write(key)
 
 
 def make_pod(name, ip):

@@ -11,7 +11,7 @@ import unittest
 import api
 from api import eventually
 from kubelet import Kubelet
-from programs import Gateway, Operator, ask, ready
+from programs import Gateway, Operator, ask, make_keys, ready
 
 
 LEASE = 8  # seconds: short, for those who wait until it has run out
@@ -147,6 +147,56 @@ class ColdStart(Cluster):
             print(f"by the gateway's own clock, request to scale {phase}: half within {half} s, 19 of 20 within {most} s")
 
 
+class Trouble(Cluster):
+    """Pods whose status the test writes as a kubelet would."""
+
+    def pod_of(self, name):
+        return eventually(lambda: api.items(f"{api.PODS}?labelSelector=pilotlight.dev/function={name}"), "a pod")[0]["metadata"]["name"]
+
+    def fails(self, name, state, last_state=None):
+        """What a request gets that waits for a pod in this state, and what the Function's status says."""
+        self.make(name)
+        answers = []
+        asker = threading.Thread(target=lambda: answers.append(self.ask(name)))
+        asker.start()
+        pod = self.pod_of(name)
+        status = {"name": "function", "image": "example/echo", "imageID": "", "ready": False, "started": False, "restartCount": 3,
+                  "state": {"waiting": state}, "lastState": {"terminated": last_state} if last_state else {}}
+        api.merge(f"{api.PODS}/{pod}/status", {"status": {"phase": "Pending", "containerStatuses": [status]}})
+        asker.join()
+        eventually(lambda: state["reason"] in json.dumps(api.get(f"{api.FUNCTIONS}/{name}")["status"]["conditions"]), "a condition")
+        conditions = {each["type"]: each for each in api.get(f"{api.FUNCTIONS}/{name}")["status"]["conditions"]}
+        self.assertEqual(conditions["Progressing"]["reason"], state["reason"])
+        return answers[0][0], json.loads(answers[0][1]), conditions["Progressing"]["message"]
+
+    def test_a_bad_image_is_told_to_who_waits(self):
+        status, body, told = self.fails("bad-image", {"reason": "ImagePullBackOff", "message": 'Back-off pulling image "none:1"'})
+        self.assertEqual((status, body["reason"]), (502, "ImagePullBackOff"))
+        for text in body["message"], told:
+            self.assertIn('Back-off pulling image "none:1"', text)
+
+    def test_a_crash_loop_is_told_with_exit_code_and_last_words(self):
+        ended = {"exitCode": 3, "reason": "Error", "message": "ValueError: no database\n"}
+        status, body, told = self.fails("crashing", {"reason": "CrashLoopBackOff", "message": "back-off 40s restarting"}, ended)
+        self.assertEqual((status, body["reason"]), (502, "CrashLoopBackOff"))
+        for text in body["message"], told:
+            self.assertIn("exit code 3: ValueError: no database", text)
+
+    def test_a_handler_that_never_listens_is_told_when_the_time_is_up(self):
+        self.make("silent", concurrency={"queue": {"wait": "3s"}})
+        answers = []
+        asker = threading.Thread(target=lambda: answers.append(self.ask("silent")))
+        asker.start()
+        pod = self.pod_of("silent")
+        status = {"name": "function", "image": "example/echo", "imageID": "", "ready": False, "restartCount": 0,
+                  "state": {"running": {"startedAt": "2026-01-31T12:00:00Z"}}}
+        api.merge(f"{api.PODS}/{pod}/status", {"status": {"phase": "Running", "containerStatuses": [status]}})
+        asker.join()
+        body = json.loads(answers[0][1])
+        self.assertEqual((answers[0][0], body["reason"]), (504, "NotListening"))
+        self.assertIn("does not listen", json.dumps(api.get(f"{api.FUNCTIONS}/silent")["status"]["conditions"]))
+
+
 class Autoscaling(Cluster):
     def test_waiting_requests_raise_more_than_one_replica(self):
         self.make("burst", concurrency={"perReplica": 1, "target": 100})
@@ -184,6 +234,40 @@ class SeveralGateways(Cluster):
         other.end(signal.SIGKILL)
         eventually(lambda: api.entries("held") == {"gw-0"}, "the entry of gw-1 is gone")
         eventually(lambda: api.replicas("held-00001") == 0, "version 1 is scaled down")
+
+    def test_a_cold_start_is_shared_by_all_of_them(self):
+        port = self.gateway.internal.rsplit(":", 1)[1]
+        others = [Gateway("gw-3", "127.0.0.3", port), Gateway("gw-4", "127.0.0.4", port)]
+        for gateway in others:
+            self.addCleanup(gateway.end)
+        eventually(lambda: self.operator.metric('pilotlight_operator_gateways{state="heard"}') == 3, "all are heard")
+        gateways = [self.gateway, *others]
+        self.make("shared-start")
+        before = sum(gateway.metric("pilotlight_gateway_wake_patches_total") for gateway in gateways)
+        answers = []
+        threads = [threading.Thread(target=lambda gateway=gateway: answers.append(self.ask("shared-start", "x", gateway)))
+                   for gateway in gateways]
+        for thread in threads:
+            thread.start()
+        queued = 'pilotlight_gateway_queued{namespace="default",function="shared-start"}'
+        eventually(lambda: all(gateway.metric(queued) == 1 for gateway in gateways), "each holds one")
+        # No pod is ever ready, and the shim calls the first gateway alone: that is the only one whose address it has.
+        kubelet = Kubelet(ready=False)
+        self.addCleanup(kubelet.stop)
+        for thread in threads:
+            thread.join()
+        self.assertEqual(answers, [(200, "x")] * 3)
+        self.assertEqual(len(kubelet.started), 1)
+        raised = sum(gateway.metric("pilotlight_gateway_wake_patches_total") for gateway in gateways) - before
+        self.assertLessEqual(raised, 1, "the others see that it is raised; the operator may have been first")
+        self.assertEqual(api.replicas("shared-start-00001"), 1)
+        told = self.gateway.metric('pilotlight_gateway_registrations_passed_on_total{outcome="taken"}')
+        self.assertGreaterEqual(told, 2)
+        for gateway in others:
+            self.assertEqual(gateway.metric('pilotlight_gateway_registrations_total{from="shim",outcome="taken"}'), 0)
+            line = next(line for line in gateway.lines if line.get("function") == "shared-start")
+            print(f"{gateway.pod}: {line['cold_start_ms']}")
+            self.assertIn("container", line["cold_start_ms"], "the shim's own times are passed on")
 
     def test_while_one_is_not_heard_nothing_is_scaled_down(self):
         other = self.second("gw-2")
@@ -291,6 +375,7 @@ class Size(Cluster):
 
 
 if __name__ == "__main__":
+    make_keys("k" * 32)
     outcome = unittest.main(exit=False, verbosity=2).result
     bad = len(outcome.failures) + len(outcome.errors)
     print(f"{max(outcome.testsRun - bad, 0)} passed, {bad} failed")

@@ -33,6 +33,20 @@ Json deploymentOf(const api::Function& f, const RenderOptions& options = cluster
   return renderDeployment(f, renderVersion(f, 7), options);
 }
 
+TEST(RenderDeployment, GivesItsPodsTheKeyToSignWithAndTellsWhichItIs) {
+  auto f = function();
+  f.spec.env.push_back({"PILOTLIGHT_CALL_HOME_KEY", "mine"});
+  const Json deployment = renderDeployment(f, renderVersion(f, 7), clusterOptions(), "the-key");
+  EXPECT_EQ(envOf(deployment)["PILOTLIGHT_CALL_HOME_KEY"]["value"], "the-key");
+  EXPECT_EQ(callHomeKeyOf(deployment), "the-key");
+  EXPECT_EQ(callHomeKeyOf(renderDeploymentSeed(f, renderVersion(f, 7))), "");
+  EXPECT_EQ(callHomeKeyOf(Json::object()), "");
+}
+
+TEST(RenderDeployment, LetsThePodsStatusHaveTheHandlersLastWords) {
+  EXPECT_EQ(container(deploymentOf(function()))["terminationMessagePolicy"], "FallbackToLogsOnError");
+}
+
 TEST(RenderVersion, IsNamedByFunctionAndNumber) {
   const auto version = renderVersion(function(), 7);
   EXPECT_EQ(version.metadata.name, "orders-00007");
@@ -208,6 +222,8 @@ TEST(RenderDeployment, TellsTheShimItsContract) {
   EXPECT_EQ(env["PILOTLIGHT_GATEWAYS"]["value"], "10.0.0.1:8081");
   EXPECT_EQ(env["PILOTLIGHT_READY_PATH"]["value"], "/up");
   EXPECT_EQ(env["PILOTLIGHT_POD_UID"]["valueFrom"]["fieldRef"]["fieldPath"], "metadata.uid");
+  EXPECT_EQ(env["PILOTLIGHT_POD_IPS"]["valueFrom"]["fieldRef"]["fieldPath"], "status.podIPs");
+  EXPECT_FALSE(env.contains("PILOTLIGHT_CALL_HOME_KEY"));
   EXPECT_EQ(env["PILOTLIGHT_POD_NAME"]["valueFrom"]["fieldRef"]["fieldPath"], "metadata.name");
   EXPECT_EQ(env["PORT"]["value"], "8080");
   EXPECT_EQ(env["PILOTLIGHT_PROTOCOL"]["value"], "http1");

@@ -36,7 +36,7 @@ class PeersTest : public testing::Test {
   using Names = std::vector<std::string>;
 
   kube::MemoryCluster cluster_;
-  Peers peers_{cluster_, {"gw-1", "uid-1", {}}, {.namespace_ = "home", .selector = "component=gateway", .port = 9}};
+  Peers peers_{cluster_, {"gw-1", "uid-1", {}}, {.namespace_ = "home", .selector = "component=gateway"}};
 };
 
 TEST_F(PeersTest, AGatewayKnowsItselfBeforeTheApiDoes) {
@@ -53,7 +53,7 @@ TEST_F(PeersTest, GatewaysThatRunAreKnownByNameUidAndAddressUntilTheyEnd) {
   pod("gw-0");
   pod("gw-2", "Pending", "");
   pod("other", "Running", "127.0.0.8", "operator");
-  peers_.start();
+  peers_.start(9);
   ASSERT_TRUE(peers_.waitForSync(std::chrono::seconds(5)));
   EXPECT_EQ(names(), (Names{"gw-0", "gw-1"}));
   const Peer first = peers_.all()->front();
@@ -72,7 +72,7 @@ TEST_F(PeersTest, GatewaysThatRunAreKnownByNameUidAndAddressUntilTheyEnd) {
 
 TEST_F(PeersTest, WhatTheApiSaysOfItsOwnPodDoesNotTakeAGatewayOutOfTheList) {
   pod("gw-1", "Failed");
-  peers_.start();
+  peers_.start(9);
   ASSERT_TRUE(peers_.waitForSync(std::chrono::seconds(5)));
   EXPECT_EQ(names(), (Names{"gw-1"}));
 }
@@ -86,7 +86,7 @@ TEST_F(PeersTest, APodThatIsBeingDeletedIsNoPeerAnyMore) {
 TEST(StaticPeersTest, WithoutAWatchTheyAreWhatTheyAreSetTo) {
   kube::MemoryCluster cluster;
   Peers peers(cluster, {"b"}, {});
-  peers.start();
+  peers.start(9);
   ASSERT_TRUE(peers.waitForSync(std::chrono::milliseconds(0)));
   peers.set({{"c", "", {"127.0.0.3", 3}}, {"a", "", {"127.0.0.1", 1}}, {"b", "other", {"127.0.0.2", 2}}});
   EXPECT_THAT(*peers.all(), ElementsAre(Peer{"a", "", {"127.0.0.1", 1}}, Peer{"b"}, Peer{"c", "", {"127.0.0.3", 3}}));

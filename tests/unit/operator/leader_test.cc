@@ -74,6 +74,16 @@ class LeaderTest : public testing::OperatorTest {
   const Log log_{"off", {}};
 };
 
+TEST_F(LeaderTest, DoesNotStartWithoutTheKeyThatItIsToGiveToShims) {
+  service("10.1.2.3");
+  LeaderOptions options = leaderOptions();
+  options.keyFolder = "/nowhere";
+  Leader leader(cluster_, log_, options);
+  const auto started = leader.start();
+  ASSERT_FALSE(started);
+  EXPECT_EQ(started.error().find("--call-home-keys: /nowhere/key: "), 0U) << started.error();
+}
+
 TEST_F(LeaderTest, TellsShimsTheClusterIpOfTheGatewaysService) {
   service("10.1.2.3");
   Leader leader(cluster_, log_, leaderOptions());

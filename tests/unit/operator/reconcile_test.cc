@@ -1,5 +1,7 @@
 #include <gmock/gmock.h>
 
+#include "callhome/signature.h"
+#include "core/render.h"
 #include "fixture.h"
 
 namespace pilotlight::op {
@@ -121,6 +123,28 @@ TEST_F(Reconcile, ACrashLoopShowsAndTheOldVersionServesOn) {
   EXPECT_EQ(serving("hello"), 1);
   EXPECT_EQ(replicas("hello-00001"), 1);
   EXPECT_TRUE(eventually([&] { return eventReasons("hello").contains("CrashLoopBackOff"); }));
+}
+
+TEST_F(Reconcile, ANewKeyForShimsReachesAFunctionAtZeroAndReplacesNoPodThatRuns) {
+  const auto key = [&] { return core::callHomeKeyOf(get(resources::deployments, "hello-00001").json()); };
+  const auto observed = [&] {
+    const auto function = get(resources::functions, "hello");
+    return function.intAt("/status/observedGeneration") == function.generation();
+  };
+  options_.callHomeKey = std::string(32, 'a');
+  startOperator();
+  applyFunction("hello");
+  ASSERT_TRUE(eventually([&] { return isReady("hello"); }));
+  const std::string first = callhome::functionKey(std::string(32, 'a'), "default", "hello");
+  EXPECT_EQ(key(), first);
+  stopOperator();
+  options_.callHomeKey = std::string(32, 'b');
+  startOperator();
+  applyFunction("hello", {{"scale", {{"max", 7}}}});
+  ASSERT_TRUE(eventually(observed));
+  EXPECT_EQ(key(), first) << "its replica runs";
+  applyFunction("hello", {{"replicas", 0}});
+  EXPECT_TRUE(eventually([&] { return key() == callhome::functionKey(std::string(32, 'b'), "default", "hello"); }));
 }
 
 TEST_F(Reconcile, TheNewerOfTwoThatClaimAHostSaysSoUntilTheOlderGoes) {

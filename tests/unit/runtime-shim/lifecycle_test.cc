@@ -10,6 +10,7 @@
 #include <csignal>
 #include <thread>
 
+#include "callhome/signature.h"
 #include "shim_process.h"
 
 namespace pilotlight::shim::test {
@@ -67,9 +68,40 @@ TEST(CallHomeTest, EachGatewayIsCalledFromThePodsAddressUntilItTakesIt) {
   std::string call = first.answerOne(204, from);
   EXPECT_EQ(from, shim.ip());
   EXPECT_TRUE(call.starts_with("POST /_pilotlight/register HTTP/1.1\r\n")) << call;
-  EXPECT_TRUE(call.ends_with(R"({"namespace":"default","pod":"f-1","uid":"uid-1","port":8012})")) << call;
+  EXPECT_NE(call.find(R"({"port":8012,"namespace":"default","function":"f","pod":"f-1","uid":"uid-1","ips":"","begunUs":)"),
+            std::string::npos)
+      << call;
+  EXPECT_EQ(call.find("X-Pilotlight-Signature"), std::string::npos) << "it has no key";
   EXPECT_EQ(shim.get("/").status, 200) << "who has called home serves";
   for (int status : {404, 503, 204}) EXPECT_FALSE(second.answerOne(status, from).empty());
+}
+
+TEST(CallHomeTest, IsSignedWithTheFunctionsKeyAndTellsHowLongTheStartTook) {
+  const std::string key = callhome::functionKey("master", "default", "f");
+  for (const ShimOptions& options : {ShimOptions{"native", {library("native.so")}, {}}, ShimOptions{"http", pythonHandler(), {}}}) {
+    Gateway gateway;
+    ShimOptions signing = options;
+    signing.env = {{"PILOTLIGHT_GATEWAYS", gateway.address}, {"PILOTLIGHT_CALL_HOME_KEY", key}, {"PILOTLIGHT_POD_IPS", "10.0.0.7,fd00::7"}};
+    Shim shim(signing);
+    std::string from;
+    const std::string call = gateway.answerOne(204, from);
+    const std::string body = call.substr(call.find("\r\n\r\n") + 4);
+    EXPECT_NE(call.find("X-Pilotlight-Signature: " + callhome::sign(key, body) + "\r\n"), std::string::npos) << call;
+    EXPECT_NE(body.find(R"("ips":"10.0.0.7,fd00::7")"), std::string::npos) << body;
+    const auto age = [&](const std::string& name) { return std::stol(body.substr(body.find("\"" + name + "\":") + name.size() + 3)); };
+    EXPECT_GT(age("begunUs"), age("listeningUs")) << body;
+    EXPECT_LT(age("begunUs"), std::chrono::microseconds(kPatience).count()) << body;
+  }
+}
+
+TEST(CallHomeTest, NoHandlerSeesTheKeyNorDoesProcShowIt) {
+  const std::string key(64, 'c');
+  Shim shim({"exec", {"/bin/sh", "-c", "env; cat /proc/$PPID/environ"}, {{"PILOTLIGHT_CALL_HOME_KEY", key}}});
+  ASSERT_TRUE(shim.waitReady()) << shim.log();
+  const std::string seen = shim.get("/").body;
+  EXPECT_NE(seen.find("PILOTLIGHT_FUNCTION"), std::string::npos) << seen;
+  EXPECT_NE(seen.find("PILOTLIGHT_PARENT_PID"), std::string::npos) << "the shim's own environment: " << seen;
+  EXPECT_EQ(seen.find("ccc"), std::string::npos) << seen;
 }
 
 TEST(DrainTest, FinishesWhatIsInFlightRefusesWhatIsNewAndExits) {

@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "api/api.h"
-#include "api/shim_contract.h"
+#include "gateway/owners_calls.h"
 
 namespace pilotlight::gateway {
 
@@ -36,111 +36,6 @@ bool mayRun(const kube::Object& pod) {
   const std::string& phase = pod.stringAt("/status/phase");
   return phase != "Failed" && phase != "Succeeded";
 }
-
-/// One question to a replica. Of the loop's thread.
-class Owners::Asking final : public net::ClientHandler {
- public:
-  Asking(Owners& owners, std::shared_ptr<FunctionEntry> entry, FunctionEntry::Question question)
-      : owners_(owners), entry_(std::move(entry)), question_(std::move(question)), timer_([this] { end(unknown(false)); }) {
-    const std::string host = question_.address.toString(), ticket = contract::toString(question_.lowest);
-    const net::Header headers[] = {{"Host", host}, {contract::kHeaderTicket, ticket}};
-    const std::string_view method = question_.lift ? "DELETE" : "POST";
-    call_ = owners_.pool_->call(question_.address, {.method = method, .target = contract::kTicketsPath, .headers = headers}, *this, true);
-    call_->finish();
-    owners_.loop_.arm(timer_, owners_.options_.answerTimeout);
-  }
-  ~Asking() {
-    if (call_) call_->cancel();
-  }
-
-  void onHead(const net::ResponseHead& head) override {
-    status_ = head.status;
-    const auto lowest = head.headers.get(contract::kHeaderTicket);
-    knows_ = lowest.has_value();
-    if (const auto ticket = contract::parseTicket(lowest.value_or(""))) epoch_ = ticket->epoch;
-    takes_ = !head.headers.get(contract::kHeaderRefused);
-  }
-  void onBody(std::string_view part) override {
-    if (text_.size() + part.size() <= kMost) text_.append(part);
-  }
-  void onEnd(std::span<const net::Header>) override {
-    call_ = nullptr;
-    if (status_ == 409) {  // a later owner was here, or one of a function of the same name that is gone
-      auto again = question_;
-      again.lowest.epoch = std::max(again.lowest.epoch, epoch_);
-      owners_.add(entry_->key(), {entry_, epoch_, {std::move(again)}});
-      return owners_.forget(*this);
-    }
-    // A shim that is older than tickets takes everything: its requests are counted here alone.
-    if (!knows_) return end(entry_->answered(question_, {}, true, owners_.options_.pauses));
-    const auto running = core::parseRunningTickets(text_);
-    end(status_ == 200 && running ? entry_->answered(question_, *running, takes_, owners_.options_.pauses) : unknown(false));
-  }
-  void onFailure(net::ClientFailure failure) override {
-    call_ = nullptr;
-    end(unknown(failure == net::ClientFailure::refused));
-  }
-
- private:
-  static constexpr std::size_t kMost = 1 << 20;
-  milliseconds unknown(bool nobodyThere) { return entry_->unanswered(question_, nobodyThere, owners_.options_.pauses); }
-  void end(milliseconds again) {
-    if (again.count() > 0) owners_.lookLater(entry_, again);
-    owners_.forget(*this);
-  }
-
-  Owners& owners_;
-  const std::shared_ptr<FunctionEntry> entry_;
-  const FunctionEntry::Question question_;
-  net::Timer timer_;
-  net::ClientCall* call_ = nullptr;
-  int status_ = 0;
-  std::int64_t epoch_ = 0;  // that the replica was told of
-  bool knows_ = false, takes_ = false;
-  std::string text_;
-};
-
-/// Whether another gateway answers. Of the loop's thread.
-class Owners::Ping final : public net::ClientHandler {
- public:
-  Ping(Owners& owners, std::string gateway, const net::Address& address)
-      : owners_(owners), gateway_(std::move(gateway)), timer_([this] { end(false); }) {
-    const std::string host = address.toString();
-    const net::Header headers[] = {{"Host", host}};
-    call_ = owners_.pool_->call(address, {.method = "GET", .target = "/_pilotlight/healthz", .headers = headers}, *this, true);
-    call_->finish();
-    owners_.loop_.arm(timer_, owners_.options_.silence * 2);
-  }
-  ~Ping() {
-    if (call_) call_->cancel();
-  }
-  void onHead(const net::ResponseHead&) override {}
-  void onBody(std::string_view) override {}
-  void onEnd(std::span<const net::Header>) override {
-    call_ = nullptr;
-    end(true);
-  }
-  void onFailure(net::ClientFailure) override {
-    call_ = nullptr;
-    end(false);
-  }
-
- private:
-  void end(bool answered) {
-    if (!answered) owners_.unreachable(gateway_);
-    {
-      std::lock_guard lock(owners_.mutex_);
-      owners_.pinged_.erase(gateway_);
-    }
-    const auto found = std::ranges::find(owners_.pings_, this, &std::unique_ptr<Ping>::get);
-    owners_.loop_.destroyLater(std::move(*found));
-    owners_.pings_.erase(found);
-  }
-  Owners& owners_;
-  const std::string gateway_;
-  net::Timer timer_;
-  net::ClientCall* call_ = nullptr;
-};
 
 Owners::Owners(kube::Client& client, const Peers& peers, std::string instance, OwnersOptions options, Log log)
     : client_(client), peers_(peers), instance_(std::move(instance)), options_(options), log_(std::move(log)), timer_([this] {
@@ -352,44 +247,6 @@ bool Owners::begin(const kube::Key& key, FunctionEntry& entry, std::int64_t epoc
     if (mayRun(pod)) replicas.push_back(replicaOf(pod));
   entry.own(epoch, replicas);
   return true;
-}
-
-// --- what replicas run ---
-
-void Owners::look(std::shared_ptr<FunctionEntry> entry) {
-  std::vector<FunctionEntry::Question> now, first;
-  for (auto& question : entry->questions()) (question.first || question.lift ? first : now).push_back(std::move(question));
-  const kube::Key key = entry->key();
-  if (!first.empty()) add(key, {entry, 0, std::move(first)});
-  if (!now.empty()) ask(std::move(entry), std::move(now));
-}
-
-void Owners::ask(std::shared_ptr<FunctionEntry> entry, std::vector<FunctionEntry::Question> questions) {
-  if (questions.empty()) return;
-  loop_.post([this, entry = std::move(entry), questions = std::move(questions)] {
-    if (!pool_) return;  // stopped
-    for (const auto& question : questions) askings_.push_back(std::make_unique<Asking>(*this, entry, question));
-  });
-}
-
-void Owners::lookLater(std::shared_ptr<FunctionEntry> entry, milliseconds pause) {
-  later_.emplace(Clock::now() + pause, std::move(entry));
-  loop_.arm(timer_, later_.begin()->first);
-}
-
-void Owners::lookDue() {
-  const auto now = loop_.now();
-  while (!later_.empty() && later_.begin()->first <= now) {
-    look(std::move(later_.begin()->second));
-    later_.erase(later_.begin());
-  }
-  if (!later_.empty()) loop_.arm(timer_, later_.begin()->first);
-}
-
-void Owners::forget(Asking& asking) {
-  const auto found = std::ranges::find(askings_, &asking, &std::unique_ptr<Asking>::get);
-  loop_.destroyLater(std::move(*found));
-  askings_.erase(found);
 }
 
 }  // namespace pilotlight::gateway

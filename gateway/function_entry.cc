@@ -79,15 +79,18 @@ void FunctionEntry::configure(const api::FunctionRouteSpec& spec) {
       settings.atMost = *spec.reserved;
     else
       settings.shared = &pool_.slots();
+    const bool changed = spec.reserved.has_value() != limited_;
+    if (changed) {
+      moveWaiters(steadyNow());
+      forgetSlots(steadyNow());  // before the pool counts what runs
+      limited_ = !limited_;
+    }
     cameBack = admission_.configure(std::move(settings));
     for (const auto& upstream : upstreams_) applyBackend(*upstream);
-    if (std::exchange(limited_, spec.reserved.has_value()) != limited_) {
-      forgetSlots(steadyNow());
-      for (const auto& upstream : upstreams_) {
-        upstream->barred = false;
-        if (!upstream->retired) offer(*upstream);
-      }
-      if (limited_) moveWaiters(steadyNow());
+    for (const auto& upstream : upstreams_) {
+      if (!changed) break;
+      upstream->barred = false;
+      if (!upstream->retired) offer(*upstream);
     }
   }
   if (reserved_ < before) pool_.reserve(before, reserved_, steadyNow());

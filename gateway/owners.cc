@@ -170,8 +170,9 @@ bool Owners::work(const kube::Key& key, Task& task) {
     entry.disown();
   else
     became = become(key, entry, task.after);
-  if (became == Became::failed) return false;
-  if (became == Became::no) return giveUp(task);
+  if (became == Became::failed && (hold == FunctionEntry::Hold::owned || entry.load().queued > 0)) return false;
+  if (became == Became::failed) entry.disown();  // who comes next tries again
+  if (became != Became::owner) return giveUp(task);
   const std::int64_t epoch = entry.owner()->epoch;
   const auto old = std::ranges::partition(task.questions, [&](const auto& each) { return each.lowest.epoch == epoch; });
   for (const auto& question : old) (void)entry.unanswered(question, false, options_.pauses);
@@ -209,12 +210,11 @@ Owners::Became Owners::become(const kube::Key& key, FunctionEntry& entry, std::i
     }
     const auto known = ownerIn(*route);
     const bool owned = entry.hold() == FunctionEntry::Hold::owned;
-    const bool ours = known && known->gateway == self() && known->instance == instance_;
-    if (ours && owned && known->epoch >= after) return Became::owner;
-    // Ours, but given up in between: with a new epoch, since its numbers begin again.
-    if (known && !ours && (owned || (known->epoch > after && known->gateway != self())))
-      return entry.heardOwner(*known, false), entry.disown(), Became::no;
     const auto heard = entry.owner();
+    if (owned && known && known->epoch == heard->epoch && known->epoch >= after) return Became::owner;
+    // Ours, but given up in between: with a new epoch, since its numbers begin again.
+    const bool later = known && (owned ? known->epoch > heard->epoch : known->epoch > after && known->gateway != self());
+    if (later) return entry.heardOwner(*known, false), entry.disown(), Became::no;
     const api::RouteOwner next{self(), instance_, std::max({known ? known->epoch : 0, heard ? heard->epoch : 0, after}) + 1};
     const kube::Json patch{{"metadata", {{"resourceVersion", route->resourceVersion()}}},
                            {"status", {{"owner", {{"gateway", next.gateway}, {"instance", next.instance}, {"epoch", next.epoch}}}}}};

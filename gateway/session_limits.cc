@@ -16,10 +16,11 @@ bool Session::askOwner() {
   if (!entry_->limited()) return false;  // not any more
   const Owners::Choice choice = worker_.shared().owners.choose(*entry_);
   takeOverAfter_ = choice.owner.epoch;
-  if (choice.address.ip.empty()) return false;
-  if (++asks_ > kAsksAtOnce) {
+  const bool here = choice.address.ip.empty();
+  if (here && !worker_.shared().owners.resigned()) return false;
+  if (++asks_ > kAsksAtOnce || here) {  // this gateway ends, and no other can be asked
     exchange_->pauseBody();
-    return backOff(asks_ - kAsksAtOnce), true;
+    return backOff(asks_), true;
   }
   exchange_->pauseBody();
   setDeadline(holdUntil(worker_.loop().now()));
@@ -51,7 +52,8 @@ void Session::onTicketLost(bool waited) {
 
 /// The handler never saw the request: it waits for another slot, before those that came later.
 void Session::ticketRefused(Ended how) {
-  if (!ticketCall_ || !replayable()) {
+  const bool pause = how == Ended::certainly && attempts_ >= kAsksAtOnce;  // it would have another one at once
+  if (!ticketCall_ || !replayable() || pause) {
     releaseSlot(how);
     return again(nullptr);
   }

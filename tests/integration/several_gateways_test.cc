@@ -80,10 +80,15 @@ class SeveralGateways : public testing::Test {
     const std::string token = options.token;
     api_ = std::make_unique<local::ApiServer>(cluster_, logs_, std::move(options));
     EXPECT_TRUE(api_->start());
+    EXPECT_TRUE(cli::writePrivateFile(keys_.path() / "key", local::randomToken()));
     kubeconfig_ = state_.path() / "kubeconfig";
     EXPECT_TRUE(cli::writePrivateFile(kubeconfig_, cli::writeKubeconfig({"http://" + api_->address().toString(), token, "local"})));
   }
   ~SeveralGateways() override {
+    if (HasFailure()) {
+      if (const auto route = cluster_.get(kube::resources::functionRoutes, {"default", "f"})) std::cout << route->json()["status"] << "\n";
+      for (const auto& [number, gateway] : gateways_) std::cout << nameOf(number) << ": " << gateway->out() << gateway->err();
+    }
     gateways_.clear();
     api_->stop();
     cluster_.shutdown();
@@ -143,6 +148,8 @@ class SeveralGateways : public testing::Test {
                     nameOf(number),
                     "--namespace",
                     "home",
+                    "--call-home-keys",
+                    keys_.path().string(),
                     "--gateway-selector",
                     "component=gateway",
                     "--listen",
@@ -176,7 +183,7 @@ class SeveralGateways : public testing::Test {
     return route ? route->stringAt("/status/owner/gateway") : "";
   }
 
-  const TempDir state_;
+  const TempDir state_, keys_;
   std::string kubeconfig_;
   kube::MemoryCluster cluster_;
   local::LogStore logs_;

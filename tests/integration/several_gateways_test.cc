@@ -195,12 +195,15 @@ class SeveralGateways : public testing::Test {
 
 TEST_F(SeveralGateways, HaveOneReservationAndOneQueueTogether) {
   function(3, 5);
-  replica(milliseconds(1500));
-  replica(milliseconds(1500));
+  replica(milliseconds(2500));
+  replica(milliseconds(2500));
   for (int i = 1; i <= 3; ++i) gateway(i);
   std::vector<std::unique_ptr<Client>> clients;
   std::vector<int> statuses;
-  for (int i = 0; i < 12; ++i) clients.push_back(std::make_unique<Client>(gatewayAt(1 + i % 3), "r" + std::to_string(i)));
+  const auto send = [&](int i) { clients.push_back(std::make_unique<Client>(gatewayAt(1 + i % 3), "r" + std::to_string(i))); };
+  for (int i = 0; i < 3; ++i) send(i);
+  ASSERT_TRUE(waitUntil([&] { return ledger_.now() == 3; }, seconds(2)));
+  for (int i = 3; i < 12; ++i) send(i);
   for (auto& client : clients) statuses.push_back(client->wait().status);
   EXPECT_EQ(std::ranges::count(statuses, 200), 8) << testing::PrintToString(statuses);
   EXPECT_EQ(std::ranges::count(statuses, 429), 4) << testing::PrintToString(statuses);

@@ -246,6 +246,20 @@ TEST(Plan, AVersionThatCrashesTakesNoTraffic) {
   EXPECT_EQ(world.pass().route.spec.backends[0].version, 1) << "not even when the old one is at zero";
 }
 
+TEST(Plan, AHandlerThatDoesNotListenIsNamed) {
+  World world;
+  world.settle();
+  ASSERT_FALSE(world.observed.pods.empty());
+  for (auto& pod : world.observed.pods) {
+    pod.ready = false;
+    pod.runsUnready = true;
+  }
+  const Plan plan = world.pass();
+  EXPECT_EQ(condition(plan.status, kConditionProgressing).reason, "NotListening");
+  EXPECT_EQ(condition(plan.status, kConditionProgressing).status, "True") << "it may yet";
+  EXPECT_THAT(condition(plan.status, kConditionProgressing).message, HasSubstr("orders-00001-0 runs, but its handler does not listen"));
+}
+
 TEST(Plan, GoingBackFromACrashingVersionReusesTheOldOne) {
   World world;
   world.settle();

@@ -43,7 +43,7 @@ TEST_F(ColdStartTest, EachPhaseIsInTheMetricsAndInTheLineOfTheRequestThatWaited)
   start();
   ServerFixture server;
   std::thread first([&] { EXPECT_EQ(call(gateway_->address(), "/f").status, 200); });
-  ASSERT_TRUE(eventually([&] { return scale() == 1; }));
+  ASSERT_TRUE(eventually([&] { return gateway_->metrics().find("pilotlight_gateway_wake_patches_total 1\n") != std::string::npos; }));
   const std::string uid = pod("p");
   const auto condition = [](const char* type) { return Json{{"type", type}, {"status", "True"}}; };
   status("p", {{"conditions", Json::array({condition("PodScheduled")})}});
@@ -51,8 +51,7 @@ TEST_F(ColdStartTest, EachPhaseIsInTheMetricsAndInTheLineOfTheRequestThatWaited)
   pod("q", "g");  // who knows this one has heard of all that was before
   ASSERT_TRUE(eventually([&] { return gateway_->metrics().find("pilotlight_gateway_functions 2\n") != std::string::npos; }));
   const std::string body =
-      Json{{"namespace", "default"}, {"pod", "p"}, {"uid", uid}, {"port", server.address.port}, {"begunUs", 1500}, {"listeningUs", 500}}
-          .dump();
+      Json{{"namespace", "default"}, {"pod", "p"}, {"uid", uid}, {"port", server.address.port}, {"begunUs", 2}, {"listeningUs", 1}}.dump();
   ASSERT_EQ(call(gateway_->internalAddress(), "/_pilotlight/register", "POST", "", body).status, 204);
   first.join();
   const Json request = logged();

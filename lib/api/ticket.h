@@ -27,8 +27,8 @@ inline std::string toString(const Ticket& ticket) {
 
 inline std::optional<Ticket> parseTicket(std::string_view text) {
   Ticket ticket;
-  const char* const end = text.data() + text.size();
-  const auto epoch = std::from_chars(text.data(), end, ticket.epoch);
+  const char *const begin = text.data(), *const end = begin + text.size();
+  const auto epoch = std::from_chars(begin, end, ticket.epoch);
   if (epoch.ec != std::errc() || epoch.ptr == end || *epoch.ptr != '.' || ticket.epoch <= 0) return std::nullopt;
   const auto number = std::from_chars(epoch.ptr + 1, end, ticket.number);
   if (number.ec != std::errc() || number.ptr != end || ticket.number < 0) return std::nullopt;

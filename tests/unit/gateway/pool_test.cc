@@ -62,7 +62,7 @@ TEST(PoolOfAGateway, LosesNobodyWhenLoopsRaceForItsSlots) {
     functions.back()->up("b", "b", 1, {"127.0.0.1", 2});
     if (i > 0) continue;
     functions.back()->own(1, {});
-    for (const auto& question : functions.back()->questions()) (void)functions.back()->answered(question, {}, true);
+    for (const auto& question : functions.back()->questions()) (void)functions.back()->answered(question, {}, true, {});
   }
   std::array<std::atomic<int>, 2> inFlight{}, most{};  // reserved, shared
   std::array<net::test::LoopThread, kLoops> loops;

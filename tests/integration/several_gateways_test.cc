@@ -41,16 +41,19 @@ struct Reply {
   std::string body;
 };
 
+/// None when nobody listens there.
+net::Fd connectTo(const net::Address& to) {
+  const auto address = net::toSocketAddress(to);
+  net::Fd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address->storage), address->length) != 0) fd.reset();
+  return fd;
+}
+
 /// One request on a connection of its own.
 class Client {
  public:
-  Client(const net::Address& to, const std::string& id) {
-    const auto address = net::toSocketAddress(to);
-    fd_ = net::Fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    if (::connect(fd_.get(), reinterpret_cast<const sockaddr*>(&address->storage), address->length) != 0) {
-      fd_.reset();
-      return;
-    }
+  Client(const net::Address& to, const std::string& id) : fd_(connectTo(to)) {
+    if (!fd_) return;
     const std::string text = "POST /f HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 2\r\nX-Request-Id: " + id + "\r\n\r\nhi";
     if (::send(fd_.get(), text.data(), text.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(text.size())) fd_.reset();
   }
@@ -163,7 +166,7 @@ class SeveralGateways : public testing::Test {
                     "--grace",
                     "20"};
     gateways_[number] = std::make_unique<Subprocess>(command);
-    ASSERT_TRUE(waitUntil([&] { return Client(gatewayAt(number), "probe").connected(); }, seconds(20))) << gateways_[number]->err();
+    ASSERT_TRUE(waitUntil([&] { return static_cast<bool>(connectTo(gatewayAt(number))); }, seconds(20))) << gateways_[number]->err();
     pod("home", nameOf(number), {{"component", "gateway"}}, addressOf(number));
   }
   void kill(int number) {

@@ -247,6 +247,30 @@ TEST_F(SeveralGateways, AreNotHeldUpByAnOwnerThatIsStoppedWhichDoesNoHarmWhenItG
   EXPECT_THAT(ledger_.ranTwice(), testing::IsEmpty());
 }
 
+class AColdStart : public SeveralGateways, public testing::WithParamInterface<std::optional<int>> {};
+
+INSTANTIATE_TEST_SUITE_P(Of, AColdStart, testing::Values(std::nullopt, 5),
+                         [](const auto& info) { return info.param ? "AReservation" : "ASharedFunction"; });
+
+TEST_P(AColdStart, IsOneForAllGateways) {
+  const Json deployment{{"apiVersion", "apps/v1"},
+                        {"kind", "Deployment"},
+                        {"metadata", {{"name", "f-00001"}, {"namespace", "default"}, {"labels", {{api::kLabelFunction, "f"}}}}},
+                        {"spec", {{"replicas", 0}}}};
+  const auto made = cluster_.create(kube::resources::deployments, deployment, "test");
+  ASSERT_TRUE(made);
+  function(GetParam(), 100);
+  for (int i = 1; i <= 3; ++i) gateway(i);
+  std::vector<std::unique_ptr<Client>> clients;
+  for (int i = 0; i < 9; ++i) clients.push_back(std::make_unique<Client>(gatewayAt(1 + i % 3), "c" + std::to_string(i)));
+  const auto raised = [&] { return cluster_.get(kube::resources::deployments, {"default", "f-00001"}); };
+  ASSERT_TRUE(waitUntil([&] { return raised()->intAt("/spec/replicas") == 1; }, seconds(10)));
+  replica(milliseconds(20));
+  for (auto& client : clients) EXPECT_EQ(client->wait().status, 200);
+  EXPECT_EQ(raised()->generation(), made->generation() + 1) << "raised once";
+  EXPECT_THAT(ledger_.ranTwice(), testing::IsEmpty());
+}
+
 TEST_F(SeveralGateways, GoOnWithoutALimitWhenItIsTakenAway) {
   function(1, 100);
   replica(milliseconds(200));

@@ -56,7 +56,7 @@ Upstream* FunctionEntry::find(const std::string& uid) const {
   return found == upstreams_.end() ? nullptr : found->get();
 }
 
-void FunctionEntry::applyBackend(Upstream& upstream) {
+void FunctionEntry::applyBackend(Upstream& upstream) const {
   for (const api::RouteBackend& backend : backends_) {
     if (backend.version != upstream.version) continue;
     upstream.limit = backend.perReplica;
@@ -79,8 +79,19 @@ void FunctionEntry::configure(const api::FunctionRouteSpec& spec) {
       settings.atMost = *spec.reserved;
     else
       settings.shared = &pool_.slots();
+    const bool changed = spec.reserved.has_value() != limited_;
+    if (changed) {
+      moveWaiters(steadyNow());
+      forgetSlots(steadyNow());  // before the pool counts what runs
+      limited_ = !limited_;
+    }
     cameBack = admission_.configure(std::move(settings));
     for (const auto& upstream : upstreams_) applyBackend(*upstream);
+    for (const auto& upstream : upstreams_) {
+      if (!changed) break;
+      upstream->barred = false;
+      if (!upstream->retired) offer(*upstream);
+    }
   }
   if (reserved_ < before) pool_.reserve(before, reserved_, steadyNow());
   if (cameBack) pool_.serve(*this, steadyNow());
@@ -98,6 +109,11 @@ void FunctionEntry::up(const std::string& uid, const std::string& pod, std::int6
       eraseIfDone(*known);
       known = nullptr;
     }
+    if (!known && limited_) {  // what runs in it is counted once
+      const auto back =
+          std::ranges::find_if(upstreams_, [&](const auto& each) { return each->uid == uid && each->address == address && !each->gone; });
+      if (back != upstreams_.end()) (known = back->get())->retired = false;
+    }
     if (!known) {
       upstreams_.push_back(std::make_unique<Upstream>());
       known = upstreams_.back().get();
@@ -114,8 +130,17 @@ void FunctionEntry::up(const std::string& uid, const std::string& pod, std::int6
   deliver(steadyNow());
 }
 
+/// If it is lit; a limited function's by its owner, once it has told what runs.
+void FunctionEntry::offer(Upstream& upstream) {
+  const bool takes = limited_ ? hold_ == Hold::owned && upstream.fenced : !upstream.barred;
+  if (takes && upstream.warmth == Upstream::Warmth::lit)
+    admission_.add(upstream);
+  else
+    admission_.remove(upstream);
+}
+
 void FunctionEntry::eraseIfDone(Upstream& upstream) {
-  if (!upstream.retired || upstream.inFlight > 0) return;
+  if (!upstream.retired || upstream.inFlight > 0 || upstream.users > 0 || upstream.asking) return;
   std::erase_if(upstreams_, [&](const auto& candidate) { return candidate.get() == &upstream; });
 }
 
@@ -140,7 +165,7 @@ void FunctionEntry::downAll() {
     admission_.remove(*upstream);
     upstream->retired = true;
   }
-  std::erase_if(upstreams_, [](const auto& upstream) { return upstream->inFlight == 0; });
+  std::erase_if(upstreams_, [](const auto& upstream) { return upstream->inFlight == 0 && upstream->users == 0 && !upstream->asking; });
 }
 
 std::chrono::milliseconds FunctionEntry::suspend(Upstream& upstream, bool unreachable, const ReplicaPauses& pauses) {
@@ -153,8 +178,8 @@ void FunctionEntry::resume(const std::string& uid) {
   {
     std::lock_guard lock(mutex_);
     Upstream* known = find(uid);
-    if (!known || known->warmth != Upstream::Warmth::lit) return;
-    admission_.add(*known);
+    if (!known) return;
+    offer(*known);
   }
   deliver(steadyNow());
 }
@@ -181,6 +206,11 @@ FunctionEntry::Taken FunctionEntry::take(SlotTaker& taker, core::TimePoint now, 
     std::lock_guard lock(mutex_);
     const core::Admission::Slot slot = admission_.tryTake(now, avoid);
     taken.upstream = static_cast<Upstream*>(slot.replica);
+    if (limited_) {
+      if (taken.upstream) grant(taker, *taken.upstream);
+      if (hold_ == Hold::none) hold_ = Hold::taking;
+      taken.takeOver = hold_ == Hold::taking;
+    }
     if (!slot.replica) taken.join = admission_.join(taker, now, accepted);
     taken.queued = admission_.queued();
     taken.poolFull = slot.poolFull;
@@ -228,6 +258,7 @@ void FunctionEntry::deliver(core::TimePoint now) {
     {
       std::lock_guard lock(mutex_);
       grant = admission_.next(now);
+      if (grant.waiter && limited_) this->grant(static_cast<SlotTaker&>(*grant.waiter), static_cast<Upstream&>(*grant.replica));
     }
     if (grant.poolFull) return pool_.wait(*this, now);
     if (!grant.waiter) return;
@@ -271,7 +302,7 @@ PodNews::Trouble FunctionEntry::trouble() const {
   {
     std::lock_guard lock(mutex_);
     const api::RouteBackend* woken = heaviest();
-    if (!woken || admission_.offered() > 0) return {};
+    if (!woken || (limited_ ? someUp() : admission_.offered() > 0)) return {};
     version = woken->version;
   }
   return pods_.trouble(version);

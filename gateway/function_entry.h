@@ -19,6 +19,8 @@
 #include "core/admission.h"
 #include "core/cold_start.h"
 #include "core/load.h"
+#include "core/slot_book.h"
+#include "gateway/owners_options.h"
 #include "gateway/pod_news.h"
 #include "gateway/pool.h"
 #include "kube/types.h"
@@ -40,6 +42,22 @@ struct alignas(64) Upstream final : core::Replica {
   std::atomic<bool> coldStartTold{false};                                           // a request that waited for its start has been answered
   int failures = 0;                                                                 // in a row, to connect or to light it
   bool retired = false;                                                             // gone or going: deleted when nothing is in flight
+  // Of a limited function.
+  core::SlotBook book;
+  int users = 0;                       // requests that may still touch it
+  bool fenced = false;                 // it was told of our epoch
+  bool asking = false;                 // an Owners asks it, or is about to
+  std::chrono::milliseconds pause{0};  // before it is asked again
+  bool gone = false;                   // no process of it is left
+  bool barred = false;                 // asks for tickets that its function does not need (any more)
+};
+
+/// How a request of a limited function left its replica.
+enum class Ended : std::uint8_t {
+  certainly,  ///< its handler is done, or never saw it
+  maybe,      ///< the handler may still run
+  refused,    ///< the handler never saw it, and the replica has to be asked before it gets another one
+  parked,     ///< the handler never saw it, and the replica has to be lit before it gets another one
 };
 
 /// Before it is tried again; doubled with each failure.
@@ -77,7 +95,7 @@ struct FunctionCounters {
   Histogram duration;
   StatusCounts byStatus;
   Histogram queueWait, coldStart;
-  std::atomic<std::uint64_t> retries{0}, upstreamFailures{0}, clientGone{0}, poolWaits{0}, lights{0};
+  std::atomic<std::uint64_t> retries{0}, upstreamFailures{0}, clientGone{0}, poolWaits{0}, handed{0}, lights{0};
   std::array<std::atomic<std::uint64_t>, 5> rejected{};  // by Limit
 };
 
@@ -87,6 +105,9 @@ enum class Limit { queueRequests, queueBytes, queueWait, reserved, pool };
 struct SlotTaker : core::Waiter {
   virtual net::Loop& ownerLoop() = 0;
   virtual void onGrant(Upstream& upstream) = 0;  ///< on ownerLoop()
+  virtual void onMoved() = 0;                    ///< on ownerLoop(): no longer queued; another gateway gives out the slots
+
+  contract::Ticket ticket;  ///< with the slot, if the function is limited; written under the entry's lock
 
  protected:
   ~SlotTaker() = default;
@@ -106,8 +127,8 @@ class alignas(64) FunctionEntry : public core::Share {
   const kube::Key& key() const { return key_; }
   FunctionCounters& counters() { return counters_; }
   const FunctionCounters& counters() const { return counters_; }
-  /// Some request has come: functions without one have no metrics and no load.
-  bool used() const { return counters_.requests.load(std::memory_order_relaxed) > 0; }
+  /// Some request has come, or another gateway's has been counted here: functions without one have no metrics and no load.
+  bool used() const { return counters_.requests.load(std::memory_order_relaxed) > 0 || owned_.load(std::memory_order_relaxed); }
   /// Asks the caches for all that a request is going to touch, at once instead of piece by piece.
   void prefetch() const;
 
@@ -119,6 +140,8 @@ class alignas(64) FunctionEntry : public core::Share {
   /// Gone for good.
   void down(const std::string& uid);
   void downAll();
+  /// Its processes have ended, or the API has forgotten it.
+  void gone(const std::string& uid);
   /// Not offered until up() or resume(): it can't be reached or isn't ready. Returns when to try again.
   std::chrono::milliseconds suspend(Upstream& upstream, bool unreachable, const ReplicaPauses& pauses);
   void resume(const std::string& uid);
@@ -152,12 +175,59 @@ class alignas(64) FunctionEntry : public core::Share {
     core::Admission::Join join = core::Admission::Join::queued;  // when there was no slot
     int queued = 0;                                              // with this one
     bool poolFull = false;                                       // a replica had room, the gateway's pool had none
+    bool takeOver = false;                                       // it waits for this gateway to become the owner: Owners::takeOver()
   };
   /// A slot, or a place in the queue, or neither.
   Taken take(SlotTaker& taker, core::TimePoint now, const Upstream* avoid, bool accepted);
   void release(Upstream& upstream, core::TimePoint now);
   /// False: it is no longer in the queue; its onGrant() is on its way.
   bool leave(SlotTaker& taker, core::TimePoint now);
+
+  // Of a limited function (function_limits.cc): see owners.h.
+  /// Gives a granted slot back. True: a replica has to be asked, Owners::look().
+  [[nodiscard]] bool release(Upstream& upstream, const contract::Ticket& ticket, Ended how, core::TimePoint now);
+  bool limited() const;
+  bool anyUp() const;  ///< some replica is lit, whoever gives out its slots
+  /// Gives a replica that another gateway told of what the route says of its version.
+  void applyTo(Upstream& upstream) const;
+  enum class Hold : std::uint8_t {
+    none,    // another gateway gives out the slots, or nobody yet
+    taking,  // about to: requests wait, none is granted
+    owned,
+  };
+  Hold hold() const;
+  std::optional<api::RouteOwner> owner() const;
+  /// What the API said, or another gateway. Older than what is known: nothing. Newer and not `ours`: what waits here moves.
+  void heardOwner(const api::RouteOwner& owner, bool ours);
+  struct KnownReplica {
+    std::string uid, pod;
+    std::int64_t version = 0;
+    net::Address address;
+    bool ending = false;
+  };
+  /// It is the owner now. `replicas`: all in which something may run; none is given out before it was asked.
+  void own(std::int64_t epoch, const std::vector<KnownReplica>& replicas);
+  /// It is not (any more): what waits moves.
+  void disown();
+  struct Question {
+    std::string uid;
+    net::Address address;
+    contract::Ticket lowest;
+    bool first = false;  // of this epoch: needs the API's word that it is still ours
+    bool lift = false;   // it shall ask for no tickets: needs the API's word that the function is not limited
+  };
+  std::vector<Question> questions();  ///< to replicas; each is answered by one call of answered() or unanswered()
+  /// A replica of a function that is not limited refused a request for want of a ticket. Follow with Owners::look().
+  void bar(Upstream& upstream);
+  enum class Says : std::uint8_t {
+    takes,  ///< requests with tickets from the question's on
+    refuses,
+    parked,  ///< takes them once it is lit
+  };
+  /// Returns when to ask again; 0: not for now.
+  std::chrono::milliseconds answered(const Question& question, const core::RunningTickets& running, Says says, const AskPauses& pauses);
+  /// `nobodyThere`: nothing listens at its address, so nothing runs; else whatever can run may.
+  std::chrono::milliseconds unanswered(const Question& question, bool nobodyThere, const AskPauses& pauses);
 
   // For Pool, with its lock.
   struct Shared {
@@ -177,18 +247,29 @@ class alignas(64) FunctionEntry : public core::Share {
   int dark() const;  ///< replicas that are parked or being lit
 
  private:
-  bool takesTraffic(std::int64_t version) const;  // requires mutex_, as the next three
+  bool takesTraffic(std::int64_t version) const;  // requires mutex_, as all to deliver()
   bool promising(const Upstream& upstream) const;
   bool hasRoom() const;
   void light(Upstream& upstream, bool on);
-  void applyBackend(Upstream& upstream);  // requires mutex_
+  void sayParked(Upstream& upstream);
+  void applyBackend(Upstream& upstream) const;
   void deliver(core::TimePoint now);
-  void eraseIfDone(Upstream& upstream);          // requires mutex_
-  const api::RouteBackend* heaviest() const;     // requires mutex_; null: nothing can be woken
-  Upstream* find(const std::string& uid) const;  // requires mutex_
+  void eraseIfDone(Upstream& upstream);                                            // requires mutex_
+  bool someUp() const;                                                             // requires mutex_
+  void offer(Upstream& upstream);                                                  // requires mutex_
+  void grant(SlotTaker& taker, Upstream& upstream);                                // requires mutex_; of a limited function
+  Upstream* asked(const Question& question);                                       // requires mutex_
+  bool inQuestion(const Upstream& upstream) const;                                 // requires mutex_
+  std::chrono::milliseconds pauseOf(Upstream& upstream, const AskPauses& pauses);  // requires mutex_
+  int limitOf(const Upstream& upstream) const;                                     // requires mutex_
+  void forgetSlots(core::TimePoint now);                                           // requires mutex_
+  void moveWaiters(core::TimePoint now);                                           // requires mutex_
+  const api::RouteBackend* heaviest() const;                                       // requires mutex_; null: nothing can be woken
+  Upstream* find(const std::string& uid) const;                                    // requires mutex_
 
   // What every request touches comes first: prefetch() counts on it.
   mutable std::mutex mutex_;
+  bool limited_ = false;       // guarded by mutex_
   core::Admission admission_;  // guarded by mutex_, as upstreams_ and backends_
   FunctionCounters counters_;
   std::vector<std::unique_ptr<Upstream>> upstreams_;
@@ -198,6 +279,11 @@ class alignas(64) FunctionEntry : public core::Share {
   int reserved_ = 0;                                   // by configure() only
   std::atomic<core::ColdStartTime::rep> raisedAt_{0};  // 0: never
   PodNews pods_;
+  std::atomic<bool> owned_{false};  // once
+  // Guarded by mutex_.
+  Hold hold_ = Hold::none;
+  std::int64_t epoch_ = 0, nextNumber_ = 0;
+  std::optional<api::RouteOwner> owner_;
 };
 
 }  // namespace pilotlight::gateway

@@ -14,15 +14,16 @@ std::chrono::milliseconds pauseAfterFailure(Upstream& upstream, const ReplicaPau
 void FunctionEntry::light(Upstream& upstream, bool on) {
   upstream.warmth = on ? Upstream::Warmth::lit : Upstream::Warmth::parked;
   upstream.failures = 0;  // it has just said which it is
-  if (on)
-    admission_.add(upstream);
-  else
-    admission_.remove(upstream);
+  offer(upstream);
+}
+
+void FunctionEntry::sayParked(Upstream& upstream) {
+  if (upstream.warmth == Upstream::Warmth::lit) light(upstream, false);
 }
 
 void FunctionEntry::park(Upstream& upstream) {
   std::lock_guard lock(mutex_);
-  if (upstream.warmth == Upstream::Warmth::lit) light(upstream, false);
+  sayParked(upstream);
 }
 
 bool FunctionEntry::takesTraffic(std::int64_t version) const {

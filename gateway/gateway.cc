@@ -13,6 +13,7 @@
 #include "gateway/access_log.h"
 #include "gateway/memory_guard.h"
 #include "gateway/metrics.h"
+#include "gateway/owners.h"
 #include "gateway/pool.h"
 #include "gateway/registry.h"
 #include "gateway/waker.h"
@@ -44,12 +45,17 @@ struct Gateway::Impl {
         keys(options.callHome,
              [this](const std::string& error) { warn("keys of shims can't be read; the last good ones stay", {}, error); }),
         pool(options.pool),
+        owners(
+            client, peers, newInstance(), options.owners, [this](std::shared_ptr<FunctionEntry> entry) { wake(std::move(entry)); },
+            [this](std::string_view message, const kube::Key& about, const std::string& error) { warn(message, about, error); }),
         registry(client, options.watchNamespace, pool, options.name, {options.pendingReplicas, options.pendingTimeout},
                  {[this](std::shared_ptr<const Snapshot> snapshot) { publish(std::move(snapshot)); },
                   [this](const net::Address& gone) {
                     for (auto& worker : workers) worker->forget(gone);
                   },
                   [this](std::shared_ptr<FunctionEntry> entry) { wake(std::move(entry)); },
+                  [this](const std::shared_ptr<FunctionEntry>& entry, const api::RouteOwner& owner) { owners.heard(*entry, owner); },
+                  [this](std::shared_ptr<FunctionEntry> entry) { owners.look(std::move(entry)); },
                   [this](std::string_view message, const kube::Key& about, const std::string& error) { warn(message, about, error); }}),
         waker(client, options.watchNamespace, options.wakeRetry,
               [this](std::string_view message, const kube::Key& about, const std::string& error) { warn(message, about, error); }),
@@ -58,13 +64,14 @@ struct Gateway::Impl {
                waker,
                log,
                memory,
+               owners,
                peers,
                keys,
                callHome,
                coldStarts,
                [this](const kube::Key& key) { demand(key); },
                [this] { return metrics(); },
-               newInstance(),
+               owners.instance(),
                std::to_string(std::chrono::ceil<std::chrono::seconds>(options.retryAfter).count()),
                0},
         tls(newStore()) {}
@@ -129,8 +136,8 @@ struct Gateway::Impl {
   std::string metrics() {
     const auto entries = registry.entries();
     return renderMetrics(entries, {shared.unrouted.load(std::memory_order_relaxed), waker.patches(), log.dropped(),
-                                   static_cast<std::uint64_t>(registry.watchRestarts()), entries.size(), pool.counts(), memory.counts(),
-                                   &waker.sent(), &waker.answered(), &callHome, &coldStarts, tls.get()});
+                                   static_cast<std::uint64_t>(registry.watchRestarts()), owners.moves(), entries.size(), pool.counts(),
+                                   memory.counts(), &waker.sent(), &waker.answered(), &callHome, &coldStarts, tls.get()});
   }
 
   const GatewayOptions options;
@@ -142,6 +149,7 @@ struct Gateway::Impl {
   CallHomeCounts callHome;
   ColdStartHistograms coldStarts;
   Pool pool;
+  Owners owners;
   Registry registry;
   Waker waker;
   Shared shared;
@@ -179,6 +187,7 @@ std::expected<void, std::string> Gateway::start() {
   for (int i = 0; i < loops; ++i) impl_->workers.push_back(std::make_unique<Worker>(impl_->shared, i));
   impl_->started = true;
   impl_->peers.start(impl_->internalAddress.port);
+  impl_->owners.start();
   if (!impl_->registry.start(impl_->options.syncTimeout) || !impl_->waker.start(impl_->options.syncTimeout) ||
       !impl_->peers.waitForSync(impl_->options.syncTimeout))
     return std::unexpected("the gateway's routes, pods, deployments and other gateways were not listed within " +
@@ -194,6 +203,7 @@ std::expected<void, std::string> Gateway::start() {
 
 void Gateway::announceEnd() {
   impl_->shared.ending = true;
+  impl_->owners.resign(impl_->registry.entries());
 }
 
 void Gateway::drain(std::chrono::milliseconds grace) {
@@ -221,6 +231,7 @@ void Gateway::stop(std::chrono::milliseconds grace) {
   if (!std::exchange(impl_->started, false)) return;
   impl_->registry.stop();
   impl_->waker.stop();
+  impl_->owners.stop();
   impl_->peers.stop();
   impl_->memory.stop();
   for (auto& worker : impl_->workers) worker->stop();

@@ -15,6 +15,7 @@
 
 #include "core/load.h"
 #include "gateway/call_home_keys.h"
+#include "gateway/owners_options.h"
 #include "gateway/peers.h"
 #include "kube/client.h"
 #include "net/client.h"
@@ -86,6 +87,7 @@ struct GatewayOptions {
   int resends = 2;  ///< of one request, after a replica got it and broke off (`http.retry: idempotent`): a request may be what breaks them
   std::chrono::milliseconds syncTimeout{std::chrono::seconds(10)};
   LoadFeedOptions loads{};  ///< what the operator hears
+  OwnersOptions owners{};   ///< of limited functions' slots
   /// Bytes that the process may use; 0: no limit. Not given: 90 % of what its cgroup allows. Near it requests get 503, and no
   /// connection is accepted.
   std::optional<std::uint64_t> memoryLimit{};

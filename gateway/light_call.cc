@@ -38,6 +38,7 @@ void LightCall::onEnd(std::span<const net::Header>) {
   if (status_ != 200) return failed();
   entry_->counters().lights.fetch_add(1, std::memory_order_relaxed);
   entry_->lit(replica_.uid);
+  if (entry_->limited()) worker_.shared().owners.look(entry_);
   worker_.ended(*this);
 }
 

@@ -161,6 +161,8 @@ std::string renderMetrics(const std::vector<std::shared_ptr<FunctionEntry>>& ent
   plain("pilotlight_gateway_client_gone_total", "Requests whose client left before the answer was complete.",
         &FunctionCounters::clientGone);
   plain("pilotlight_gateway_lights_total", "Parked replicas that requests needed and got lit.", &FunctionCounters::lights);
+  plain("pilotlight_gateway_handed_total", "Requests of functions with a reservation that asked another gateway for their slot.",
+        &FunctionCounters::handed);
   plain("pilotlight_gateway_pool_waits_total", "Requests that had a replica and were held because the pool was full.",
         &FunctionCounters::poolWaits);
   const auto gauge = [&](const std::string& name, std::string_view help, int core::FunctionLoad::* member) {
@@ -195,6 +197,8 @@ std::string renderMetrics(const std::vector<std::shared_ptr<FunctionEntry>>& ent
   text.single("pilotlight_gateway_wake_patches_total", "counter", "Deployments raised from zero.", counts.wakePatches);
   text.single("pilotlight_gateway_access_log_dropped_total", "counter", "Log lines dropped because the writer was behind.",
               counts.accessLogDropped);
+  text.single("pilotlight_gateway_owner_moves_total", "counter",
+              "Times that this gateway became the one that gives out a function's slots.", counts.ownerMoves);
   text.single("pilotlight_gateway_watch_restarts_total", "counter", "Relists of routes or pods after the first.", counts.watchRestarts);
   return std::move(text.out);
 }

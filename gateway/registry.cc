@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "api/api.h"
+#include "gateway/owners.h"
 
 namespace pilotlight::gateway {
 
@@ -24,7 +25,7 @@ kube::InformerOptions podOptions(const std::string& namespace_) {
 kube::InformerOptions routeOptions(const std::string& namespace_) {
   kube::InformerOptions options;
   options.namespace_ = namespace_;
-  options.keep = {"/spec"};  // the status is for others
+  options.keep = {"/spec", "/status/owner"};  // the rest of the status is for others
   options.storeIdentity = true;
   options.pageSize = kPage;
   return options;
@@ -37,6 +38,7 @@ Route routeOf(const api::FunctionRouteSpec& spec, std::shared_ptr<FunctionEntry>
           .idleTimeout = spec.idleTimeout,
           .visibility = spec.visibility,
           .retry = spec.retry,
+          .limited = spec.reserved.has_value(),
           .closed = spec.reserved == 0};
 }
 
@@ -118,7 +120,11 @@ void Registry::onRoute(const kube::Object& before, const kube::Object& after) {
     wake_.notify_all();
     return;
   }
-  if (before && before.generation() == after.generation() && before.uid() == after.uid()) return;  // only its status changed
+  if (before && before.generation() == after.generation() && before.uid() == after.uid()) {  // only its status changed
+    if (const auto owner = ownerIn(after))
+      if (const auto entry = find(after.key())) hooks_.heardOwner(entry, *owner);
+    return;
+  }
   auto route = api::readFunctionRoute(after.json());
   if (!route) return hooks_.log("FunctionRoute is not usable; the last good one stays", after.key(), api::toString(route.error()));
   auto shared = std::make_shared<const api::FunctionRoute>(std::move(*route));
@@ -130,6 +136,7 @@ void Registry::onRoute(const kube::Object& before, const kube::Object& after) {
     dirty_ = true;
   }
   entry->configure(shared->spec);
+  if (const auto owner = ownerIn(after)) hooks_.heardOwner(entry, *owner);
   wake_.notify_all();
 }
 

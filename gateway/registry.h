@@ -31,6 +31,10 @@ class Registry {
     std::function<void(const net::Address&)> forget;
     /// Requests may wait that need a replica woken or lit.
     std::function<void(std::shared_ptr<FunctionEntry>)> wake;
+    /// The API says which gateway gives out the function's slots.
+    std::function<void(const std::shared_ptr<FunctionEntry>&, const api::RouteOwner&)> heardOwner;
+    /// A limited function has another replica.
+    std::function<void(std::shared_ptr<FunctionEntry>)> look;
     std::function<void(std::string_view message, const kube::Key& about, const std::string& error)> log;
   };
   /// Of replicas that call home before their pods are known.

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/pod_problem.h"
+#include "gateway/owners.h"
 #include "gateway/registry.h"
 
 namespace pilotlight::gateway {
@@ -76,6 +77,7 @@ void Registry::markUp(const KnownPod& known, const net::Address& address, const 
   if (told && told->registration.listening) ends[Phase::listening] = told->came - *told->registration.listening;
   const bool parked = told && told->registration.parked;
   entry->up(known.pod.uid(), known.pod.name(), versionOf(known.pod), address, ends, parked);
+  if (entry->limited()) hooks_.look(entry);
   if (!parked) return;
   hooks_.forget(address);  // a native host waits for that before it ends
   hooks_.wake(entry);
@@ -129,7 +131,10 @@ void Registry::onPodGone(const kube::Object& pod, bool deleted) {
   }
   if (!entry) return;
   entry->pods().forget(pod.uid());
-  entry->down(pod.uid());
+  if (!deleted && mayRun(pod))
+    entry->down(pod.uid());
+  else
+    entry->gone(pod.uid());
   hooks_.wake(entry);
   if (const std::string& ip = pod.stringAt("/status/podIP"); !ip.empty()) hooks_.forget({ip, api::kShimPort});
   std::lock_guard lock(mutex_);

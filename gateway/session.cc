@@ -40,8 +40,11 @@ net::ExchangeHandler* Session::begin(net::Exchange& exchange, std::shared_ptr<co
   exchange_ = &exchange;
   entry_ = route_->entry.get();
   match_ = match;
-  bodyEnded_ = replayLost_ = coldStart_ = exhausted_ = false;
-  attempts_ = resends_ = status_ = 0;
+  bodyEnded_ = replayLost_ = coldStart_ = exhausted_ = accepted_ = handlerMayRun_ = false;
+  attempts_ = asks_ = resends_ = status_ = 0;
+  limited_ = route_->limited;
+  takeOverAfter_ = 0;
+  ticket = {};
   version_ = 0;
   arrived_ = worker_.loop().now();
   dispatched_ = firstByte_ = {};
@@ -56,20 +59,18 @@ net::ExchangeHandler* Session::begin(net::Exchange& exchange, std::shared_ptr<co
 void Session::acquire(const Upstream* avoid) {
   const auto now = worker_.loop().now();
   state_ = State::held;
-  const auto taken = entry_->take(*this, now, avoid, attempts_ > 0);
+  if (limited_ && askOwner()) return;
+  const auto taken = entry_->take(*this, now, avoid, attempts_ > 0 || accepted_);
   if (taken.upstream) return dispatch(*taken.upstream);
   poolFull_ = taken.poolFull;
-  if (taken.join == core::Admission::Join::tooManyRequests && route_->closed)
-    return reject(Limit::reserved, 429, "reserved", "spec.concurrency.reserved is 0: the function takes no requests");
-  if (taken.join == core::Admission::Join::tooManyRequests)
-    return reject(Limit::queueRequests, 429, "queue.requests", "as many requests wait as spec.concurrency.queue.requests allows");
-  if (taken.join == core::Admission::Join::tooManyBytes)
-    return reject(Limit::queueBytes, 429, "queue.bytes",
-                  "the requests that wait hold as many bytes as spec.concurrency.queue.bytes allows");
+  if (taken.join == core::Admission::Join::tooManyRequests) return onNoTicket(Limit::queueRequests);
+  if (taken.join == core::Admission::Join::tooManyBytes) return onNoTicket(Limit::queueBytes);
+  if (taken.takeOver) worker_.shared().owners.takeOver(sharedEntry(), takeOverAfter_);
+  accepted_ = true;
   exchange_->pauseBody();
   setDeadline(holdUntil(now));
   if (!poolFull_) worker_.light(route_->entry);
-  if (entry_->offered() == 0) {
+  if (limited_ ? !entry_->anyUp() : entry_->offered() == 0) {
     coldStart_ = true;
     if (entry_->needsWake()) worker_.shared().waker.wake(sharedEntry());
   }
@@ -78,15 +79,17 @@ void Session::acquire(const Upstream* avoid) {
 }
 
 void Session::onGrant(Upstream& upstream) {
-  if (state_ == State::abandoned) {
-    entry_->release(upstream, worker_.loop().now());
-    return finish();
-  }
-  if (state_ != State::held) {  // answered by its deadline while the grant was on its way
-    entry_->release(upstream, worker_.loop().now());
-    return;
-  }
-  dispatch(upstream);
+  if (state_ == State::held) return dispatch(upstream);
+  // The client left, or it was answered by its deadline, while the grant was on its way.
+  upstream_ = &upstream;
+  releaseSlot(Ended::certainly);
+  if (state_ == State::abandoned) finish();
+}
+
+void Session::onMoved() {
+  limited_ = true;  // maybe only since this request came
+  if (state_ == State::held) return acquire(nullptr);
+  if (state_ == State::abandoned) finish();
 }
 
 void Session::dispatch(Upstream& upstream) {
@@ -122,7 +125,7 @@ void Session::onBody(net::Exchange& exchange, std::string_view part) {
   } else if (exchange.bytesReceived() > static_cast<std::uint64_t>(route_->limits.body.value)) {
     if (exchange.head().major == 1) exchange.closeAfter();  // rather than read the rest
     cancelCall();
-    releaseSlot();
+    releaseSlot(Ended::maybe);
     if (state_ == State::sent)
       return fail(413, "ContentTooLarge", "http.limits.body", "the request's body is larger than the function takes");
     state_ = State::answered;
@@ -147,16 +150,15 @@ void Session::onWritable(net::Exchange&) {
 }
 
 void Session::onEnd(net::Exchange&, bool complete) {
-  const auto now = worker_.loop().now();
   if (!complete && state_ != State::answered) entry_->counters().clientGone.fetch_add(1, std::memory_order_relaxed);
   record(complete);
   cancelCall();
   exchange_ = nullptr;
-  if (state_ == State::held && !entry_->leave(*this, now)) {
+  if (state_ == State::held && !leaveQueue()) {
     state_ = State::abandoned;  // onGrant() gives the slot back and ends this
     return;
   }
-  releaseSlot();
+  releaseSlot(Ended::maybe);
   finish();
 }
 
@@ -178,10 +180,14 @@ void Session::onHead(const net::ResponseHead& head) {
     if (const auto refused = head.headers.get(contract::kHeaderRefused)) {
       // The handler never saw it: safe to send elsewhere.
       cancelCall();
+      if (ticket) return ticketRefused(*refused == "fenced" ? Ended::certainly : *refused == "parked" ? Ended::parked : Ended::refused);
       if (*refused == "draining") {
         entry_->retire(*upstream_);
       } else if (*refused == "parked") {
         entry_->park(*upstream_);
+      } else if (*refused == "ticket") {
+        entry_->bar(*upstream_);
+        worker_.shared().owners.look(sharedEntry());
       } else if (*refused == "starting") {
         worker_.shared().registry.resumeLater(sharedEntry(), upstream_->uid,
                                               entry_->suspend(*upstream_, false, worker_.shared().options.pauses));
@@ -189,6 +195,7 @@ void Session::onHead(const net::ResponseHead& head) {
       return again(upstream_);
     }
   }
+  if (ticket && head.headers.get(contract::kHeaderShimError) == "timeout") handlerMayRun_ = true;
   state_ = State::answering;
   status_ = head.status;
   firstByte_ = worker_.loop().now();
@@ -219,7 +226,7 @@ void Session::onPeerEnd() {
 void Session::onEnd(std::span<const net::Header> trailers) {
   call_ = nullptr;
   state_ = State::answered;
-  releaseSlot();
+  releaseSlot(handlerMayRun_ ? Ended::maybe : Ended::certainly);
   setDeadline(Clock::time_point::max());
   exchange_->finish(trailers);
 }
@@ -244,42 +251,48 @@ void Session::onFailure(net::ClientFailure failure) {
   entry_->counters().upstreamFailures.fetch_add(1, std::memory_order_relaxed);
   if (state_ == State::answering || state_ == State::tunnelling) {
     state_ = State::answered;
-    releaseSlot();
+    releaseSlot(Ended::maybe);
     return exchange_->abort();  // the client must see that the answer is not whole
   }
-  if (failure == net::ClientFailure::connect)
+  const bool noConnection = failure == net::ClientFailure::connect || failure == net::ClientFailure::refused;
+  if (noConnection && !ticket)
     worker_.shared().registry.resumeLater(sharedEntry(), upstream_->uid,
                                           entry_->suspend(*upstream_, true, worker_.shared().options.pauses));
   exhausted_ = failure == net::ClientFailure::exhausted;  // no fault of the replica's: it stays, and is tried again
-  const bool unreached = failure == net::ClientFailure::connect || exhausted_ || (nothingSent && replayable());
+  const bool unreached = noConnection || exhausted_ || (nothingSent && replayable());
+  if (unreached && ticket) return ticketRefused(noConnection ? Ended::refused : Ended::certainly);
   if (unreached) return again(exhausted_ ? nullptr : upstream_);
   if (replayable() && mayResend(failure)) {
     ++resends_;
     return again(upstream_);
   }
-  releaseSlot();
+  releaseSlot(Ended::maybe);
   fail(502, "BadGateway", "",
        "the replica closed the connection before answering (" + std::string(net::toString(failure)) + "); the request may have run");
 }
 
 void Session::again(const Upstream* avoid) {
   entry_->counters().retries.fetch_add(1, std::memory_order_relaxed);
-  releaseSlot();
+  releaseSlot(Ended::maybe);
   exchange_->pauseBody();
   if (!replayable())
     return fail(503, "ServiceUnavailable", "",
                 "the replica refused the request after more of its body was sent than is kept for another attempt");
   if (attempts_ < 3) return acquire(avoid);
+  backOff(attempts_ - 3);
+}
+
+void Session::backOff(int times) {
   state_ = State::backingOff;
-  const auto delay = std::min(worker_.shared().options.retryMaxPause, std::chrono::milliseconds(1LL << std::min(attempts_ - 3, 20)));
+  const auto delay = std::min(worker_.shared().options.retryMaxPause, std::chrono::milliseconds(1LL << std::min(times, 20)));
   setDeadline(std::min(worker_.loop().now() + delay, arrived_ + route_->queueWait));
 }
 
-void Session::releaseSlot() {
+void Session::releaseSlot(Ended how) {
   if (!upstream_) return;
-  Upstream* upstream = upstream_;
-  upstream_ = nullptr;
-  entry_->release(*upstream, worker_.loop().now());
+  Upstream& upstream = *std::exchange(upstream_, nullptr);
+  if (ticket) return releaseTicket(upstream, how);
+  entry_->release(upstream, worker_.loop().now());
 }
 
 // --- time ---
@@ -301,13 +314,13 @@ void Session::onDeadline() {
       return giveUp(now);
     case State::sent:
       cancelCall();
-      releaseSlot();
+      releaseSlot(Ended::maybe);
       return fail(504, "GatewayTimeout", "timeout", "the function did not answer within spec.timeout");
     case State::answering:
     case State::tunnelling:  // idle for too long
       cancelCall();
       state_ = State::answered;
-      releaseSlot();
+      releaseSlot(Ended::maybe);
       return exchange_->abort();
     default:
       return;
@@ -322,7 +335,7 @@ Session::Clock::time_point Session::holdUntil(Clock::time_point now) const {
 void Session::giveUp(Clock::time_point now) {
   const PodNews::Trouble trouble = entry_->trouble();
   if (now < arrived_ + route_->queueWait && !trouble.hopeless) return setDeadline(holdUntil(now));
-  if (state_ == State::held && !entry_->leave(*this, now)) return;  // a grant is on its way
+  if (state_ == State::held && !leaveQueue()) return;  // a grant is on its way
   if (!trouble.reason.empty()) return failForPods(trouble);
   if (poolFull_ && !exhausted_)
     return reject(Limit::pool, 503, "pool", "the gateway's pool of concurrency was full for spec.concurrency.queue.wait");

@@ -13,6 +13,7 @@
 
 #include "gateway/function_entry.h"
 #include "gateway/snapshot.h"
+#include "gateway/ticket_call.h"
 #include "net/client.h"
 #include "net/server.h"
 
@@ -20,7 +21,7 @@ namespace pilotlight::gateway {
 
 class Worker;
 
-class Session final : public SlotTaker, public net::ExchangeHandler, public net::ClientHandler {
+class Session final : public SlotTaker, public TicketCall::Asker, public net::ExchangeHandler, public net::ClientHandler {
  public:
   explicit Session(Worker& worker);
 
@@ -30,6 +31,12 @@ class Session final : public SlotTaker, public net::ExchangeHandler, public net:
   // SlotTaker
   net::Loop& ownerLoop() override;
   void onGrant(Upstream& upstream) override;
+  void onMoved() override;
+
+  // TicketCall::Asker
+  void onTicket(Upstream& upstream, const contract::Ticket& ticket) override;
+  void onNoTicket(Limit limit) override;
+  void onTicketLost(bool waited) override;
 
   // net::ExchangeHandler
   void onBody(net::Exchange& exchange, std::string_view part) override;
@@ -50,7 +57,7 @@ class Session final : public SlotTaker, public net::ExchangeHandler, public net:
   using Clock = std::chrono::steady_clock;
   enum class State : std::uint8_t {
     idle,
-    held,        // in the queue, or a grant is on its way
+    held,        // in the queue here or at the owner, or a grant is on its way
     backingOff,  // refused before; tries again at deadline_
     sent,        // at a replica; no head yet
     answering,   // the head has gone to the client
@@ -60,9 +67,14 @@ class Session final : public SlotTaker, public net::ExchangeHandler, public net:
   };
 
   void acquire(const Upstream* avoid);
+  bool askOwner();  // false: this gateway is it
+  void backOff(int times);
+  void releaseTicket(Upstream& upstream, Ended how);
+  void ticketRefused(Ended how);
   void dispatch(Upstream& upstream);
   void again(const Upstream* avoid);
-  void releaseSlot();
+  bool leaveQueue();  // false: a grant or a move is on its way
+  void releaseSlot(Ended how);
   void onDeadline();
   void giveUp(Clock::time_point now);  // nothing more is waited for
   Clock::time_point holdUntil(Clock::time_point now) const;
@@ -85,9 +97,10 @@ class Session final : public SlotTaker, public net::ExchangeHandler, public net:
 
   // session_headers.cc
   /// What is sent on: at most all that was received and what we add.
-  using Fields = net::HeaderList<net::Headers::kMax + core::RouteMatch::kMaxParameters + 10>;
+  using Fields = net::HeaderList<net::Headers::kMax + core::RouteMatch::kMaxParameters + 11>;
   void buildRequest(Fields& out, Clock::time_point deadline);
   void buildResponse(const net::ResponseHead& head, Fields& out);
+  std::string_view writeTicket();
   void finishCall();  // the request is complete: sends its trailers on
   void appendForwarded(const net::RequestHead& head, bool secure);
   void makeRequestId();
@@ -100,10 +113,14 @@ class Session final : public SlotTaker, public net::ExchangeHandler, public net:
   const Route* route_ = nullptr;  // in the snapshot
   Upstream* upstream_ = nullptr;  // its slot is ours
   net::ClientCall* call_ = nullptr;
-  core::RouteMatch match_;  // views into the exchange's head and the snapshot
-  bool bodyEnded_ = false, replayLost_ = false, coldStart_ = false, poolFull_ = false, exhausted_ = false;
+  std::unique_ptr<TicketCall> ticketCall_;  // of a limited function: another gateway gives, or gave, the slot
+  core::RouteMatch match_;                  // views into the exchange's head and the snapshot
+  bool bodyEnded_ = false, replayLost_ = false, coldStart_ = false, poolFull_ = false, exhausted_ = false, accepted_ = false,
+       handlerMayRun_ = false, limited_ = false;
   int attempts_ = 0;
-  int resends_ = 0;  // of attempts_, after a replica got the request
+  int asks_ = 0;                    // of owners, in a row
+  std::int64_t takeOverAfter_ = 0;  // the last owner's epoch
+  int resends_ = 0;                 // of attempts_, after a replica got the request
   int status_ = 0;
   std::int64_t version_ = 0;
   Clock::time_point arrived_{}, dispatched_{}, firstByte_{};
@@ -115,6 +132,7 @@ class Session final : public SlotTaker, public net::ExchangeHandler, public net:
   std::string_view requestIdView_;
   std::string forwardedFor_, forwarded_, via_, scratch_, parameterNames_;  // keep their capacity
   std::array<char, 24> deadlineText_{};
+  std::array<char, 48> ticketText_{};
 };
 
 }  // namespace pilotlight::gateway

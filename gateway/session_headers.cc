@@ -148,6 +148,7 @@ void Session::buildRequest(Fields& out, Clock::time_point deadline) {
   const auto millis = worker_.epochMillis(deadline);
   const auto written = std::to_chars(deadlineText_.data(), deadlineText_.data() + deadlineText_.size(), millis);
   out.push({contract::kHeaderDeadline, {deadlineText_.data(), static_cast<std::size_t>(written.ptr - deadlineText_.data())}});
+  if (ticket) out.push({contract::kHeaderTicket, writeTicket()});
   // Names are joined in one buffer first, so that its growth can't move a view already taken.
   parameterNames_.clear();
   for (std::size_t i = 0; i < match_.parameterCount; ++i)
@@ -158,6 +159,14 @@ void Session::buildRequest(Fields& out, Clock::time_point deadline) {
     out.push({std::string_view(parameterNames_).substr(at, size), match_.parameters[i].value});
     at += size;
   }
+}
+
+std::string_view Session::writeTicket() {
+  char* const end = ticketText_.data() + ticketText_.size();
+  char* at = std::to_chars(ticketText_.data(), end, ticket.epoch).ptr;
+  *at++ = '.';
+  at = std::to_chars(at, end, ticket.number).ptr;
+  return {ticketText_.data(), static_cast<std::size_t>(at - ticketText_.data())};
 }
 
 void Session::finishCall() {

@@ -78,6 +78,20 @@ constexpr api::Setting kRows[] = {
     countRow<&Options::pendingReplicas>("pendingReplicas", "Replicas that have called home before the API told of their pods, at most.", 1,
                                         1'000'000),
     durationRow<&Options::pendingTimeout>("pendingTimeout", "For the API to tell of them.", 10ms, 10min),
+    // Functions with a reservation, over all gateways
+    durationRow<&Options::owners, &OwnersOptions::unreachable>(
+        "ownerUnreachablePause", "Before another gateway that could not be asked for a slot is asked again.", 10ms, 10min),
+    durationRow<&Options::owners, &OwnersOptions::silence>(
+        "ownerSilence", "Before a gateway is looked at where a request waits for a slot, and for its answer; then another one takes over.",
+        10ms, 1min),
+    durationRow<&Options::owners, &OwnersOptions::connectTimeout>("questionConnectTimeout",
+                                                                  "For a connection to a replica that is asked what it runs.", 10ms, 1min),
+    durationRow<&Options::owners, &OwnersOptions::answerTimeout>("questionTimeout", "For its answer; until then it counts as full.", 10ms,
+                                                                 1min),
+    durationRow<&Options::owners, &OwnersOptions::pauses, &AskPauses::first>(
+        "questionPause", "Before it is asked again, while it is not clear what it runs; doubled each further time.", 1ms, 1min),
+    durationRow<&Options::owners, &OwnersOptions::pauses, &AskPauses::most>("questionMaxPause", "The most that it is doubled to.", 1ms,
+                                                                            10min),
     durationRow<&Options::troubleCheck>(
         "troubleCheck", "How often what waits looks whether the function's pods can start at all; if none can it gets 502.", 10ms, 10min),
     flagRow<&Options::tellPods>("tellPods", "Such answers, and 504 after queue.wait, tell what is wrong with a pod, with its last words."),

@@ -18,7 +18,8 @@ struct Route {
   api::Duration queueWait, idleTimeout;
   api::Visibility visibility;
   api::Retry retry;
-  bool closed;  ///< reserved: 0, it takes no requests
+  bool limited;  ///< over all gateways: reserved is set
+  bool closed;   ///< reserved: 0, it takes no requests
 };
 
 struct Snapshot {

@@ -100,6 +100,7 @@ void Worker::stop() {
   loop_.post([this] {
     publicServer_.reset();  // cuts what is open; its sessions end their calls
     internalServer_.reset();
+    leaving_.clear();
     peerCalls_.reset();
     lights_.clear();
     pool_.reset();
@@ -145,6 +146,18 @@ std::int64_t Worker::epochMillis(std::chrono::steady_clock::time_point time) {
 
 void Worker::giveSession(Session& session) {
   spare_.push_back(&session);
+}
+
+void Worker::letGo(std::unique_ptr<TicketCall> call, Ended how) {
+  if (!call->end(how)) return loop_.destroyLater(std::move(call));
+  TicketCall* const raw = call.get();
+  leaving_.emplace(raw, std::move(call));
+}
+
+void Worker::forget(TicketCall& call) {
+  const auto found = leaving_.find(&call);
+  loop_.destroyLater(std::move(found->second));
+  leaving_.erase(found);
 }
 
 net::ExchangeHandler* Worker::Front::onRequest(net::Exchange& exchange) {

@@ -8,6 +8,7 @@
 #include <random>
 #include <string>
 #include <thread>
+#include <unordered_map>
 #include <vector>
 
 #include "gateway/access_log.h"
@@ -16,6 +17,7 @@
 #include "gateway/load_feed.h"
 #include "gateway/memory_guard.h"
 #include "gateway/metrics.h"
+#include "gateway/owners.h"
 #include "gateway/peer_calls.h"
 #include "gateway/registry.h"
 #include "gateway/session.h"
@@ -32,6 +34,7 @@ struct Shared {
   Waker& waker;
   LogWriter& log;
   MemoryGuard& memory;
+  Owners& owners;
   const Peers& peers;
   CallHomeKeys& keys;
   CallHomeCounts& callHome;
@@ -72,6 +75,9 @@ class Worker {
   void ended(LightCall& call);
   Session& takeSession();
   void giveSession(Session& session);
+  /// Its request has left: it lives until it has said so.
+  void letGo(std::unique_ptr<TicketCall> call, Ended how);
+  void forget(TicketCall& call);
   std::string& scratch() { return scratch_; }
   /// Of the steady clock's `time`. The clocks are compared once a second, which is cheaper than twice a request.
   std::int64_t epochMillis(std::chrono::steady_clock::time_point time);
@@ -105,6 +111,7 @@ class Worker {
   std::vector<std::unique_ptr<LightCall>> lights_;
   std::vector<std::unique_ptr<Session>> sessions_;
   std::vector<Session*> spare_;
+  std::unordered_map<TicketCall*, std::unique_ptr<TicketCall>> leaving_;
   std::uint64_t sequence_ = 0, idPrefix_ = 0;
   std::string scratch_;
   std::chrono::system_clock::time_point epochWall_{};

@@ -71,6 +71,8 @@ bool FunctionServer::answersItself(net::Exchange& exchange) {
   } else if (path == contract::kShimMetrics) {
     exchange.respond(200, "text/plain; version=0.0.4",
                      metrics_.text({inFlight_, config_.concurrency, takes && !parked_, parked_, draining_}));
+  } else if (path == contract::kTicketsPath) {
+    answerTickets(exchange);
   } else {
     return false;
   }
@@ -143,15 +145,20 @@ void FunctionServer::beginDrain() {
   answerLights(false);
 }
 
+/// Why it takes no requests at all; empty: it does.
+std::string_view FunctionServer::notNow() const {
+  return draining_ ? "draining" : parked_ ? "parked" : !ready_ ? "starting" : "";
+}
+
 net::ExchangeHandler* FunctionServer::onRequest(net::Exchange& exchange) {
   if (answersItself(exchange)) return nullptr;
   if (exchange.head().path.starts_with(contract::kShimPrefix)) return control(exchange);
   lastActivity_ = loop_.now();
-  std::string_view reason = draining_                          ? "draining"
-                            : parked_                          ? "parked"
-                            : !ready_                          ? "starting"
-                            : inFlight_ >= config_.concurrency ? "concurrency"
-                                                               : "";
+  std::string_view reason = notNow();
+  if (reason.empty() && inFlight_ >= config_.concurrency) reason = "concurrency";
+  const auto shown = exchange.head().headers.get(contract::kHeaderTicket);
+  const contract::Ticket ticket = shown ? contract::parseTicket(*shown).value_or(contract::Ticket{}) : contract::Ticket{};
+  if (reason.empty()) reason = tickets_.refuses(ticket);
   if (!reason.empty()) {
     refuse(exchange, reason);
     return nullptr;
@@ -167,11 +174,27 @@ net::ExchangeHandler* FunctionServer::onRequest(net::Exchange& exchange) {
   }
   auto left = std::max(milliseconds(0), std::chrono::ceil<milliseconds>(deadline - now));
   ServedCall& call = calls_.take(*this);
-  call.begin(exchange, requestIdOf(exchange.head()), deadline, left);
+  call.begin(exchange, requestIdOf(exchange.head()), ticket, deadline, left);
   return &call;
 }
 
-void FunctionServer::releaseSlot() {
+void FunctionServer::answerTickets(net::Exchange& exchange) {
+  const net::RequestHead& head = exchange.head();
+  // One that isn't ready may stand in for who is going to run requests: asked by who has not, nothing runs there; but not later.
+  if (!ready_) exchange.closeAfter();
+  const auto given = head.headers.get(contract::kHeaderTicket);
+  const auto ticket = given ? contract::parseTicket(*given) : std::nullopt;
+  const bool post = head.method == "POST";
+  if (!ticket || !(post || head.method == "DELETE")) return exchange.respond(400, "text/plain", "POST or DELETE with a ticket\n");
+  const bool taken = post ? tickets_.fence(*ticket) : tickets_.lift(*ticket);
+  const std::string lowest = contract::toString(tickets_.lowest());
+  const std::string_view refused = notNow();
+  const std::array<net::Header, 2> extra = {net::Header{contract::kHeaderTicket, lowest}, net::Header{contract::kHeaderRefused, refused}};
+  exchange.respond(taken ? 200 : 409, "text/plain", tickets_.text(inFlight_), std::span(extra).first(refused.empty() ? 1 : 2));
+}
+
+void FunctionServer::releaseSlot(const contract::Ticket& ticket) {
+  tickets_.ended(ticket);
   --inFlight_;
   lastActivity_ = loop_.now();
 }

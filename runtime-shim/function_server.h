@@ -2,7 +2,8 @@
 // endpoints. The handler is called through an Invoker.
 //
 // Refusals (503 with X-Pilotlight-Refused) are immediate and the handler never saw the request: `starting` while the
-// invoker is not ready, `parked` while there is none, `draining` after beginDrain(), `concurrency` when all slots are taken.
+// invoker is not ready, `parked` while there is none, `draining` after beginDrain(), `concurrency` when all slots are taken,
+// `ticket` and `fenced` by the tickets of a limited function (tickets.h).
 // Loop thread only.
 #pragma once
 
@@ -16,6 +17,7 @@
 #include "runtime-shim/log.h"
 #include "runtime-shim/metrics.h"
 #include "runtime-shim/pool.h"
+#include "runtime-shim/tickets.h"
 
 namespace pilotlight::shim {
 
@@ -62,7 +64,9 @@ class FunctionServer final : public net::Application {
   net::ExchangeHandler* light(net::Exchange& exchange);
   void refuse(net::Exchange& exchange, std::string_view reason);
   std::string_view requestIdOf(const net::RequestHead& head);
-  void releaseSlot();
+  void answerTickets(net::Exchange& exchange);
+  std::string_view notNow() const;
+  void releaseSlot(const contract::Ticket& ticket);
   void forget(ServedCall& call);
 
   net::Loop& loop_;
@@ -77,6 +81,7 @@ class FunctionServer final : public net::Application {
   std::function<bool()> parkRequested_;
   std::vector<LightWait*> lightWaits_;  // each its own owner, until its exchange ends
   std::size_t inFlight_ = 0;
+  Tickets tickets_;
   std::string idPrefix_, id_;  // id_: the last one made
   std::uint64_t idNext_ = 0;
   net::Clock::time_point lastActivity_{};

@@ -163,7 +163,8 @@ void HttpInvoker::Proxied::onFailure(net::ClientFailure failure) {
     return send(true);
   }
   leave();
-  if (failure == net::ClientFailure::connect || failure == net::ClientFailure::exhausted) return call_->refuse("starting");
+  if (failure == net::ClientFailure::connect || failure == net::ClientFailure::refused || failure == net::ClientFailure::exhausted)
+    return call_->refuse("starting");
   if (failure == net::ClientFailure::protocol) return call_->fail(502, "bad-response", "the handler's answer is not valid HTTP");
   call_->fail(502, "crashed", "the handler closed the connection without a complete answer");
 }

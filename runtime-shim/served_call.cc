@@ -19,15 +19,17 @@ FunctionServer::ServedCall::ServedCall(FunctionServer& server) : server_(server)
 
 FunctionServer::ServedCall::~ServedCall() = default;
 
-void FunctionServer::ServedCall::begin(net::Exchange& exchange, std::string_view requestId, std::chrono::system_clock::time_point deadline,
-                                       std::chrono::milliseconds left) {
+void FunctionServer::ServedCall::begin(net::Exchange& exchange, std::string_view requestId, const contract::Ticket& ticket,
+                                       std::chrono::system_clock::time_point deadline, std::chrono::milliseconds left) {
   exchange_ = &exchange;
   requestId_ = requestId;
+  ticket_ = ticket;
   deadline_ = deadline;
   started_ = exchange.started();
   state_ = State::running;
   status_ = 0;
   ++server_.inFlight_;
+  server_.tickets_.began(ticket_);
   due_ = server_.loop_.now() + left;
   if (!timer_.armed() || timer_.due() > due_) server_.loop_.arm(timer_, due_);
   invocation_ = &server_.invoker_.invoke(*this);
@@ -146,7 +148,7 @@ void FunctionServer::ServedCall::endInvocation() {
   if (state_ == State::ended) return;
   state_ = State::ended;
   server_.invoker_.retire(*std::exchange(invocation_, nullptr));
-  server_.releaseSlot();
+  server_.releaseSlot(ticket_);
   dropIfDone();
 }
 

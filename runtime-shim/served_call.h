@@ -12,8 +12,8 @@ class FunctionServer::ServedCall final : public Call, public net::ExchangeHandle
   explicit ServedCall(FunctionServer& server);
   ~ServedCall();
   /// May be called again once the call before was given back by FunctionServer::forget().
-  void begin(net::Exchange& exchange, std::string_view requestId, std::chrono::system_clock::time_point deadline,
-             std::chrono::milliseconds left);
+  void begin(net::Exchange& exchange, std::string_view requestId, const contract::Ticket& ticket,
+             std::chrono::system_clock::time_point deadline, std::chrono::milliseconds left);
 
   // Call
   const net::RequestHead& head() const override { return exchange_->head(); }
@@ -59,6 +59,7 @@ class FunctionServer::ServedCall final : public Call, public net::ExchangeHandle
   net::Exchange* exchange_ = nullptr;  // null once the exchange has ended
   Invocation* invocation_ = nullptr;   // null once it has ended
   std::string requestId_;
+  contract::Ticket ticket_;
   std::chrono::system_clock::time_point deadline_;
   net::Clock::time_point started_, due_;
   State state_ = State::ended;

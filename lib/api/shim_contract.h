@@ -36,7 +36,10 @@ inline constexpr const char* kHeaderPrefix = "X-Pilotlight-";
 inline constexpr const char* kHeaderDeadline = "X-Pilotlight-Deadline";   ///< epoch milliseconds
 inline constexpr const char* kHeaderParamPrefix = "X-Pilotlight-Param-";  ///< path parameters: X-Pilotlight-Param-id
 inline constexpr const char* kHeaderRequestId = "X-Request-Id";
-/// On a 503 of the shim that the handler never saw: safe to send elsewhere. concurrency | draining | starting | parked
+/// Of a limited function: the slot that the request has, as text of a Ticket (api/ticket.h).
+inline constexpr const char* kHeaderTicket = "X-Pilotlight-Ticket";
+/// On a 503 of the shim that the handler never saw: safe to send elsewhere. concurrency | draining | starting | parked | ticket (none,
+/// or of another owner than this replica was told of) | fenced (lower than the lowest that may begin)
 inline constexpr const char* kHeaderRefused = "X-Pilotlight-Refused";
 /// On a 5xx that the shim itself answered for the handler: timeout | crashed | start-failed | bad-response
 inline constexpr const char* kHeaderShimError = "X-Pilotlight-Error";
@@ -51,6 +54,11 @@ inline constexpr const char* kShimDrain = "/_pilotlight/drain";
 inline constexpr const char* kShimPark = "/_pilotlight/park";
 /// POST: a parked shim starts its handler. 200 as soon as it takes requests; 503: ask again, here or elsewhere.
 inline constexpr const char* kShimLight = "/_pilotlight/light";
+/// What runs: POST with X-Pilotlight-Ticket, the lowest that may begin from now on; 409 with the field: a later owner has been here.
+/// DELETE with it: requests need no ticket any more. 200: X-Pilotlight-Ticket as it is now, and as body the number of requests that run
+/// without a ticket, then the tickets of the others, between spaces; X-Pilotlight-Refused says why it takes none now: draining | starting |
+/// parked (what lights it asks again). A request runs until its handler is done, also when nobody waits.
+inline constexpr const char* kTicketsPath = "/_pilotlight/tickets";
 /// On the gateway's internal listener: POST {"namespace","function","pod","uid","ips","port","parked","begunUs","listeningUs"} from the
 /// pod's own address; the last two tell how long ago the shim began and took requests.
 /// 204: taken, or kept until the pod is seen; 401: not signed with a key that holds; 403: not from an address of the pod, or
@@ -61,5 +69,7 @@ inline constexpr const char* kHeaderSignature = "X-Pilotlight-Signature";  ///< 
 inline constexpr const char* kPassedOnPath = "/_pilotlight/registered";
 /// On the same: GET answers with lines of core/load_line.h, without end.
 inline constexpr const char* kLoadsPath = "/_pilotlight/loads";
+/// On the same, from another gateway: gateway/ticket_desk.h.
+inline constexpr const char* kSlotPath = "/_pilotlight/slot";
 
 }  // namespace pilotlight::contract

@@ -235,12 +235,24 @@ struct Table<GatewayAck> {
 };
 
 template <>
+struct Table<RouteOwner> {
+  static constexpr std::string_view name = "RouteOwner";
+  static constexpr std::string_view doc = "The gateway that gives out a limited function's slots, for all gateways.";
+  static constexpr std::array rows = {
+      row<&RouteOwner::gateway>("gateway", "The gateway's name.", {.required = true, .nonEmpty = true, .maxLength = 253}),
+      row<&RouteOwner::instance>("instance", "Its process.", {.required = true, .nonEmpty = true, .maxLength = 64}),
+      row<&RouteOwner::epoch>("epoch", "Rises with each owner.", {.required = true, .min = 1}),
+  };
+};
+
+template <>
 struct Table<FunctionRouteStatus> {
   static constexpr std::string_view name = "FunctionRouteStatus";
   static constexpr std::string_view doc = "Which gateways serve the route.";
   static constexpr std::array rows = {
       row<&FunctionRouteStatus::gateways>("gateways", "One entry per gateway, written by it.",
                                           {.maxItems = 256, .listType = ListType::map, .listKey = "gateway"}),
+      row<&FunctionRouteStatus::owner>("owner", "The gateway that gives out the function's slots. Absent: none had to yet."),
       row<&FunctionRouteStatus::conditions>("conditions", "Accepted, Conflicted.", kConditionBounds),
   };
 };

@@ -303,8 +303,15 @@ struct GatewayAck {
   std::int64_t observedGeneration = 0;  ///< metadata.generation of the FunctionRoute that it serves
 };
 
+struct RouteOwner {
+  std::string gateway;     ///< its name
+  std::string instance;    ///< its process: another one each time that it starts
+  std::int64_t epoch = 0;  ///< rises with each owner
+};
+
 struct FunctionRouteStatus {
   std::vector<GatewayAck> gateways;
+  std::optional<RouteOwner> owner;  ///< admits what has to wait or is limited; absent: nothing had to yet
   std::vector<Condition> conditions;
 };
 

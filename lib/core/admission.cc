@@ -99,6 +99,12 @@ bool Admission::release(Replica& replica, TimePoint now) {
   return settings_.shared && settings_.shared->release();
 }
 
+void Admission::occupy(Replica& replica, int more, TimePoint now) {
+  meter(now);
+  replica.inFlight += more;
+  inFlight_ += more;
+}
+
 Admission::Join Admission::join(Waiter& waiter, TimePoint now, bool front) {
   if (!front) {
     if (settings_.atMost == 0) return Join::tooManyRequests;

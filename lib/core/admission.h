@@ -73,14 +73,19 @@ class Admission {
   Slot tryTake(TimePoint now, const Replica* avoid = nullptr);
   /// Gives a slot back. Follow with next(). True: functions wait for shared slots, and the pool's line has to be served.
   [[nodiscard]] bool release(Replica& replica, TimePoint now);
+  /// So many slots of it more (or less) are taken by requests that were not admitted here. Follow with next() when less. Only without
+  /// shared slots.
+  void occupy(Replica& replica, int more, TimePoint now);
 
   /// Puts a request in the queue, at its end, or (`front`, for one that was dispatched before) at its head, where the
   /// bounds do not apply: what was accepted once is not refused later.
   Join join(Waiter& waiter, TimePoint now, bool front = false);
   void leave(Waiter& waiter, TimePoint now);
+  Waiter* first() const { return first_; }  ///< of those that wait
   /// The first waiting request and its slot, when both exist. Call until it returns nothing.
   Grant next(TimePoint now, SharedSlot slot = SharedSlot::take);
 
+  int atMost() const { return settings_.atMost; }
   int inFlight() const { return inFlight_; }
   int queued() const { return queued_; }
   std::int64_t queuedBytes() const { return queuedBytes_; }

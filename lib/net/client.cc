@@ -9,6 +9,8 @@ std::string_view toString(ClientFailure failure) {
   switch (failure) {
     case ClientFailure::connect:
       return "connect";
+    case ClientFailure::refused:
+      return "connection refused";
     case ClientFailure::exhausted:
       return "out of descriptors, ports or memory";
     case ClientFailure::staleClosed:

@@ -21,6 +21,7 @@ namespace pilotlight::net {
 
 enum class ClientFailure {
   connect,      ///< no connection: nothing was sent
+  refused,      ///< the same, and nobody listens there (of HTTP/2: `connect`)
   exhausted,    ///< no connection, for want of descriptors, ports or memory of ours: nothing was sent
   staleClosed,  ///< a pooled connection was closed by the peer before any byte of the answer
   closed,       ///< closed before the answer was complete

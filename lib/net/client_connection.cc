@@ -166,7 +166,7 @@ void ClientPool::Connection::onReady(std::uint32_t events) {
     int error = 0;
     socklen_t length = sizeof error;
     getsockopt(wire_.fd(), SOL_SOCKET, SO_ERROR, &error, &length);
-    if (error != 0) return fail(ClientFailure::connect);
+    if (error != 0) return fail(error == ECONNREFUSED ? ClientFailure::refused : ClientFailure::connect);
     if (!(events & EPOLLOUT)) return;
     state_ = State::busy;
     deadline_ = Clock::time_point::max();

@@ -28,13 +28,17 @@ class Taker final : public SlotTaker {
     }
     loop_.post([this, &upstream] {
       --inFlight_;
-      entry_.release(upstream, net::Clock::now());
+      if (ticket)
+        EXPECT_FALSE(entry_.release(upstream, ticket, Ended::certainly, net::Clock::now()));
+      else
+        entry_.release(upstream, net::Clock::now());
       if (--left_ > 0)
         begin();
       else
         done.set_value();
     });
   }
+  void onMoved() override { ADD_FAILURE() << "nobody else owns it"; }
   std::promise<void> done;
 
  private:
@@ -56,6 +60,10 @@ TEST(PoolOfAGateway, LosesNobodyWhenLoopsRaceForItsSlots) {
     functions.back()->configure(spec);
     functions.back()->up("a", "a", 1, {"127.0.0.1", 1});
     functions.back()->up("b", "b", 1, {"127.0.0.1", 2});
+    if (i > 0) continue;
+    functions.back()->own(1, {});
+    for (const auto& question : functions.back()->questions())
+      (void)functions.back()->answered(question, {}, FunctionEntry::Says::takes, {});
   }
   std::array<std::atomic<int>, 2> inFlight{}, most{};  // reserved, shared
   std::array<net::test::LoopThread, kLoops> loops;

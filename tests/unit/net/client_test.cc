@@ -70,7 +70,7 @@ TEST_F(ClientTest, ReportsAConnectionRefused) {
   Collect answer;
   get(dead.address, answer);
   ASSERT_TRUE(answer.wait());
-  EXPECT_EQ(answer.failure, ClientFailure::connect);
+  EXPECT_EQ(answer.failure, ClientFailure::refused);
 }
 
 /// A listener that the test answers by hand.

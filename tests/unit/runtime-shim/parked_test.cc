@@ -55,6 +55,22 @@ TEST_P(ParkedTest, IsLitAgainAndAgain) {
   EXPECT_EQ(shim.metric("handler_restarts_total"), 0) << "that is no crash";
 }
 
+TEST_P(ParkedTest, TellsWhatRunsAndThatItHasToBeLit) {
+  const std::string ticket = "X-Pilotlight-Ticket: 4.1\r\n";
+  const auto tell = [&] { return shim.connect().request("POST", "/_pilotlight/tickets", "", ticket); };
+  ASSERT_EQ(tell().header("x-pilotlight-refused"), "");
+  ASSERT_NO_FATAL_FAILURE(park());
+  const Response told = tell();
+  EXPECT_EQ(told.status, 200);
+  EXPECT_EQ(told.header("x-pilotlight-refused"), "parked");
+  EXPECT_EQ(told.body, "0\n");
+  EXPECT_EQ(shim.get("/").header("x-pilotlight-refused"), "parked") << "rather than for want of a ticket";
+  ASSERT_EQ(post("/_pilotlight/light"), 200) << shim.log();
+  EXPECT_EQ(tell().header("x-pilotlight-refused"), "");
+  EXPECT_EQ(shim.connect().request("GET", "/", "", ticket).status, 200);
+  EXPECT_EQ(shim.get("/").header("x-pilotlight-refused"), "ticket");
+}
+
 TEST_P(ParkedTest, LitWhileItParksNothingIsLost) {
   for (int i = 0; i < 10; ++i) {
     ASSERT_EQ(post("/_pilotlight/park"), 202) << shim.log();

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <nlohmann/json.hpp>
@@ -64,7 +65,7 @@ std::expected<void, std::string> LocalInstance::start(std::vector<std::string> a
   bool ended = false;
   const auto listens = [&] {
     ended = process_->wait(0ms).has_value();
-    return ended || get("/").has_value();
+    return ended || (get("/").has_value() && std::filesystem::exists(temp_.path() / "state" / "kubeconfig"));  // for cli()
   };
   if (waitUntil(listens, 30s) && !ended) return {};
   return std::unexpected((ended ? "pilotlight local ended:\n" : "the gateway does not listen:\n") + output());

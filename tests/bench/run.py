@@ -12,31 +12,12 @@ import os
 import platform
 import shutil
 import signal
-import socket
 import statistics
 import subprocess
 import time
 
+from first_byte import first_byte_ms, percentile
 from instance import REPOSITORY, Instance, free_port, listens, pss_mib, wait_until
-
-
-def percentile(values, share):
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
-
-
-def first_byte_ms(port, target):
-    """From the first byte of the request to the first byte of the answer, over a connection that is already there."""
-    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        request = f"GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode()
-        begin = time.perf_counter()
-        connection.sendall(request)
-        answer = connection.recv(4096)
-        took = (time.perf_counter() - begin) * 1000
-    if not answer.startswith(b"HTTP/1.1 200"):
-        raise RuntimeError(f"{target}: {answer!r}")
-    return took
 
 
 def by_hand_ms(folder):
@@ -81,7 +62,7 @@ def cold_starts(binaries, example, runs, beside=None):
             for name in names[: runs - len(values)]:
                 if beside:
                     beside()
-                values.append(first_byte_ms(instance.port, f"/{name}"))
+                values.append(first_byte_ms("127.0.0.1", instance.port, f"/{name}"))
             wait_until(lambda: not instance.replicas(), 120, "back at zero")
         return values
 
@@ -99,7 +80,7 @@ def parked_starts(binaries, example, runs, beside=None):
             for name in names[: runs - len(values)]:
                 if beside:
                     beside()
-                values.append(first_byte_ms(instance.port, f"/{name}"))
+                values.append(first_byte_ms("127.0.0.1", instance.port, f"/{name}"))
         return values, memory
 
 

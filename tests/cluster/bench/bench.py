@@ -12,10 +12,13 @@ import os
 import pathlib
 import socket
 import statistics
+import sys
 import time
 
 import yaml
 
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[2] / "bench"))
+from first_byte import first_byte_ms, percentile
 from kube import Api, cpu_seconds, processes, pss_mib, wait_until
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -26,11 +29,6 @@ DEPLOYMENTS = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments"
 SERVICES = f"/api/v1/namespaces/{NAMESPACE}/services"
 PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
 ANSWER = 120  # seconds to wait for one
-
-
-def percentile(values, share):
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
 class Bench:
@@ -99,16 +97,7 @@ class Bench:
         return took
 
     def first_byte_ms(self, name):
-        with socket.create_connection((self.gateway, 80), timeout=ANSWER) as connection:
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            request = f"GET / HTTP/1.1\r\nHost: {name}.{NAMESPACE}\r\nConnection: close\r\n\r\n".encode()
-            begin = time.perf_counter()
-            connection.sendall(request)
-            answer = connection.recv(4096)
-            took = (time.perf_counter() - begin) * 1000
-        if not answer.startswith(b"HTTP/1.1 200"):
-            raise RuntimeError(f"{name}: {answer[:300]!r}")
-        return took
+        return first_byte_ms(self.gateway, 80, "/", f"{name}.{NAMESPACE}", ANSWER)
 
     # ------------------------------------------------------------ the rows
 

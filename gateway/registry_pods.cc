@@ -10,14 +10,6 @@ namespace pilotlight::gateway {
 
 namespace {
 
-bool isTrue(const kube::Object& pod, std::string_view type) {
-  const kube::Json* conditions = pod.at("/status/conditions");
-  if (!conditions || !conditions->is_array()) return false;
-  for (const auto& condition : *conditions)
-    if (condition.value("type", "") == type) return condition.value("status", "") == "True";
-  return false;
-}
-
 bool ended(const kube::Object& pod) {
   const std::string& phase = pod.stringAt("/status/phase");
   return pod.deleting() || phase == "Failed" || phase == "Succeeded";
@@ -41,8 +33,8 @@ void note(core::ColdStartEnds& seen, const kube::Object& pod, core::ColdStartTim
     if (happened && !seen[phase]) seen[phase] = now;
   };
   first(Phase::podCreated, true);
-  first(Phase::scheduled, isTrue(pod, "PodScheduled"));
-  first(Phase::sandbox, isTrue(pod, "PodReadyToStartContainers"));
+  first(Phase::scheduled, core::podConditionIsTrue(pod.json(), "PodScheduled"));
+  first(Phase::sandbox, core::podConditionIsTrue(pod.json(), "PodReadyToStartContainers"));
 }
 
 bool sameIp(const kube::Object& pod, const net::Address& address) {
@@ -106,7 +98,7 @@ void Registry::onPod(const kube::Object& before, const kube::Object& after) {
     hooks_.log("a replica called from an address that is not its pod's; it is dropped", after.key(), address->ip + " rather than " + ip);
     entry->down(after.uid());
   }
-  const bool ready = isTrue(after, "Ready"), wasReady = before && isTrue(before, "Ready");
+  const bool ready = core::podConditionIsTrue(after.json(), "Ready"), wasReady = before && core::podConditionIsTrue(before.json(), "Ready");
   if (kept && objection(kept->registration, after))
     hooks_.log("a replica that called home is not this pod", after.key(), kept->registration.address.toString());
   else if (kept)

@@ -21,19 +21,6 @@ std::string textAt(const kube::Json& json, const char* field) {
   return it != json.end() && it->is_string() ? it->get<std::string>() : "";
 }
 
-const kube::Json* findCondition(const kube::Object& pod, std::string_view type) {
-  const auto* conditions = pod.at("/status/conditions");
-  if (conditions == nullptr || !conditions->is_array()) {
-    return nullptr;
-  }
-  for (const auto& condition : *conditions) {
-    if (textAt(condition, "type") == type) {
-      return &condition;
-    }
-  }
-  return nullptr;
-}
-
 // Nothing of it has run: with volumes still to be mounted, the kubelet starts no container.
 bool isWaiting(const kube::Object& pod) {
   const auto waits = [&pod](const char* containers) {
@@ -58,14 +45,13 @@ std::int64_t restartCount(const kube::Object& pod) {
 }
 
 core::PodState podState(const kube::Object& pod, const std::string& mountFailure) {
-  const auto* ready = findCondition(pod, "Ready");
   core::PodProblem problem = core::podProblem(pod.json());
   if (!problem && !mountFailure.empty() && isWaiting(pod)) {
     problem = {.reason = "FailedMount", .message = mountFailure};
   }
   return {.name = pod.name(),
           .version = versionOf(pod),
-          .ready = ready != nullptr && textAt(*ready, "status") == "True",
+          .ready = core::podConditionIsTrue(pod.json(), "Ready"),
           .parked = pod.annotation(api::kAnnotationParked) == std::to_string(restartCount(pod)),
           .deleting = pod.deleting(),
           .problem = std::move(problem.reason),

@@ -49,10 +49,11 @@ void forEach(const Json* list, Visit visit) {
   for (const Json& item : *list) visit(item);
 }
 
-Json condition(const Json& pod, std::string_view type) {
-  Json found;
+/// Null: there is none of this type.
+const Json* condition(const Json& pod, std::string_view type) {
+  const Json* found = nullptr;
   forEach(at(pod, {"status", "conditions"}), [&](const Json& item) {
-    if (textAt(item, "type") == type) found = item;
+    if (textAt(item, "type") == type) found = &item;
   });
   return found;
 }
@@ -108,8 +109,13 @@ PodProblem containerProblem(const Json& container) {
 
 }  // namespace
 
+bool podConditionIsTrue(const Json& pod, std::string_view type) {
+  const Json* found = condition(pod, type);
+  return found != nullptr && textAt(*found, "status") == "True";
+}
+
 PodProblem podProblem(const Json& pod) {
-  if (textAt(condition(pod, "Ready"), "status") == "True") return {};
+  if (podConditionIsTrue(pod, "Ready")) return {};
   PodProblem problem;
   for (const char* statuses : {"initContainerStatuses", "containerStatuses"})
     forEach(at(pod, {"status", statuses}), [&](const Json& container) {
@@ -118,13 +124,14 @@ PodProblem podProblem(const Json& pod) {
       if (!problem && !initDone) problem = containerProblem(container);
     });
   if (problem) return problem;
-  const Json scheduled = condition(pod, "PodScheduled");
-  if (textAt(scheduled, "reason") == "Unschedulable") return {"Unschedulable", textAt(scheduled, "message"), false};
+  const Json* scheduled = condition(pod, "PodScheduled");
+  if (scheduled != nullptr && textAt(*scheduled, "reason") == "Unschedulable")
+    return {"Unschedulable", textAt(*scheduled, "message"), false};
   return {};
 }
 
 bool runsUnready(const Json& pod) {
-  if (textAt(condition(pod, "Ready"), "status") == "True" || podProblem(pod)) return false;
+  if (podConditionIsTrue(pod, "Ready") || podProblem(pod)) return false;
   bool runs = false;
   forEach(at(pod, {"status", "containerStatuses"}), [&](const Json& container) { runs |= at(container, {"state", "running"}) != nullptr; });
   return runs;

@@ -3,6 +3,7 @@
 
 #include <nlohmann/json_fwd.hpp>
 #include <string>
+#include <string_view>
 
 namespace pilotlight::core {
 
@@ -13,6 +14,9 @@ struct PodProblem {
   bool backedOff = false;
   explicit operator bool() const { return !reason.empty(); }
 };
+
+/// The pod's condition of this type (Ready, PodScheduled, …) is True.
+bool podConditionIsTrue(const nlohmann::json& pod, std::string_view type);
 
 /// `pod` is a Pod of the API. A pod that is ready, or is only starting, has no problem.
 PodProblem podProblem(const nlohmann::json& pod);

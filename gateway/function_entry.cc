@@ -8,12 +8,6 @@
 
 namespace pilotlight::gateway {
 
-namespace {
-core::TimePoint steadyNow() {
-  return std::chrono::steady_clock::now();
-}
-}  // namespace
-
 void StatusCounts::add(int status) {
   for (Slot& slot : std::span(slots_).first(slots_.size() - 1)) {
     int known = slot.status.load(std::memory_order_relaxed);

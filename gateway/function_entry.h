@@ -29,6 +29,10 @@
 
 namespace pilotlight::gateway {
 
+inline core::TimePoint steadyNow() {
+  return std::chrono::steady_clock::now();
+}
+
 struct ReplicaPauses;
 
 /// One replica of a function, known by the uid of its pod. What every request touches comes first.
@@ -262,6 +266,7 @@ class alignas(64) FunctionEntry : public core::Share {
   bool inQuestion(const Upstream& upstream) const;                                 // requires mutex_
   std::chrono::milliseconds pauseOf(Upstream& upstream, const AskPauses& pauses);  // requires mutex_
   int limitOf(const Upstream& upstream) const;                                     // requires mutex_
+  void letGo();                                                                    // requires mutex_; others own it
   void forgetSlots(core::TimePoint now);                                           // requires mutex_
   void moveWaiters(core::TimePoint now);                                           // requires mutex_
   const api::RouteBackend* heaviest() const;                                       // requires mutex_; null: nothing can be woken

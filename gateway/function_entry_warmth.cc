@@ -63,7 +63,7 @@ void FunctionEntry::lit(const std::string& uid) {
     if (!known) return;
     light(*known, true);
   }
-  deliver(std::chrono::steady_clock::now());
+  deliver(steadyNow());
 }
 
 std::optional<std::chrono::milliseconds> FunctionEntry::lightFailed(const std::string& uid, const ReplicaPauses& pauses) {

@@ -8,14 +8,6 @@ namespace pilotlight::gateway {
 
 using std::chrono::milliseconds;
 
-namespace {
-
-core::TimePoint steadyNow() {
-  return std::chrono::steady_clock::now();
-}
-
-}  // namespace
-
 bool FunctionEntry::limited() const {
   std::lock_guard lock(mutex_);
   return limited_;
@@ -77,13 +69,15 @@ void FunctionEntry::heardOwner(const api::RouteOwner& owner, bool ours) {
   std::lock_guard lock(mutex_);
   if (owner_ && owner.epoch <= owner_->epoch) return;
   owner_ = owner;
-  if (ours || !limited_ || hold_ == Hold::none) return;
-  forgetSlots(steadyNow());
-  moveWaiters(steadyNow());
+  if (!ours) letGo();
 }
 
 void FunctionEntry::disown() {
   std::lock_guard lock(mutex_);
+  letGo();
+}
+
+void FunctionEntry::letGo() {
   if (!limited_ || hold_ == Hold::none) return;
   forgetSlots(steadyNow());
   moveWaiters(steadyNow());

@@ -49,8 +49,7 @@ void LightCall::onFailure(net::ClientFailure) {
 
 void LightCall::failed() {
   const auto pause = entry_->lightFailed(replica_.uid, worker_.shared().options.pauses);
-  worker_.light(entry_);  // another one, if there is
-  if (entry_->needsWake()) worker_.shared().waker.wake(entry_);
+  worker_.lightOrWake(entry_);  // another one, if there is
   if (!pause) return worker_.ended(*this);
   worker_.loop().arm(timer_, *pause);
 }

@@ -76,7 +76,7 @@ class TicketDesk final : public SlotTaker, public net::ExchangeHandler {
     if (taken.takeOver) worker_.shared().owners.takeOver(entry_, epoch);
     exchange_->sendHead(200, "OK", {}, {net::BodyKind::chunked, 0});
     if (taken.upstream) return give(*taken.upstream);
-    waits();
+    worker_.lightOrWake(entry_);
     if (std::has_single_bit(static_cast<unsigned>(taken.queued))) worker_.shared().demand(entry_->key());
   }
 
@@ -106,7 +106,7 @@ class TicketDesk final : public SlotTaker, public net::ExchangeHandler {
     settled_ = false;
     const auto taken = entry_->take(*this, worker_.loop().now(), nullptr, true);
     if (taken.takeOver) worker_.shared().owners.takeOver(entry_, 0);
-    taken.upstream ? give(*taken.upstream) : waits();
+    taken.upstream ? give(*taken.upstream) : worker_.lightOrWake(entry_);
   }
   void onBodyEnd(net::Exchange&) override {
     if (upstream_)
@@ -127,11 +127,6 @@ class TicketDesk final : public SlotTaker, public net::ExchangeHandler {
  private:
   void close() {
     if (!std::exchange(closed_, true)) exchange_->finish();
-  }
-  /// For what may have to be lit or raised.
-  void waits() {
-    worker_.light(entry_);
-    if (entry_->needsWake()) worker_.shared().waker.wake(entry_);
   }
   void give(Upstream& upstream) {
     settled_ = true;

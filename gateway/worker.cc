@@ -113,6 +113,11 @@ void Worker::light(const std::shared_ptr<FunctionEntry>& entry) {
   while (auto dark = entry->nextToLight()) lights_.push_back(std::make_unique<LightCall>(*this, entry, *std::move(dark)));
 }
 
+void Worker::lightOrWake(const std::shared_ptr<FunctionEntry>& entry) {
+  light(entry);
+  if (entry->needsWake()) shared_.waker.wake(entry);
+}
+
 void Worker::lightLater(std::shared_ptr<FunctionEntry> entry) {
   loop_.post([this, entry = std::move(entry)] {
     if (pool_) light(entry);

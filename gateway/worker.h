@@ -72,6 +72,8 @@ class Worker {
   std::uint64_t idPrefix() const { return idPrefix_; }
   /// Lights as many parked replicas as requests wait for.
   void light(const std::shared_ptr<FunctionEntry>& entry);
+  /// The same, and raises the Deployment if none can be lit.
+  void lightOrWake(const std::shared_ptr<FunctionEntry>& entry);
   void ended(LightCall& call);
   Session& takeSession();
   void giveSession(Session& session);

@@ -27,6 +27,15 @@ class ColdStartTest : public GatewayTest {
     const auto at = text.find(name);
     return at == std::string::npos ? -1 : std::stoi(text.substr(at + name.size()));
   }
+  /// At zero.
+  std::future<Response> requestThatWaits() {
+    deployment();
+    apply(route());
+    start();
+    auto client = std::async(std::launch::async, [&] { return call(gateway_->address(), "/f"); });
+    EXPECT_TRUE(eventually([&] { return load().queued == 1; }));
+    return client;
+  }
   Json logged() {
     Json request;
     EXPECT_TRUE(eventually([&] { return log().find("\"msg\":\"request\"") != std::string::npos; })) << log();
@@ -72,11 +81,7 @@ TEST_F(ColdStartTest, EachPhaseIsInTheMetricsAndInTheLineOfTheRequestThatWaited)
 }
 
 TEST_F(ColdStartTest, ABadImageIsToldToWhoWaitsLongBeforeTheirTimeIsUp) {
-  deployment();
-  apply(route());
-  start();
-  auto client = std::async(std::launch::async, [&] { return call(gateway_->address(), "/f"); });
-  ASSERT_TRUE(eventually([&] { return load().queued == 1; }));
+  auto client = requestThatWaits();
   pod("p");
   status("p", container(waiting("ErrImagePull", "not found")));
   status("p", container(waiting("ImagePullBackOff", "Back-off pulling image \"example/none:1\"")));
@@ -88,11 +93,7 @@ TEST_F(ColdStartTest, ABadImageIsToldToWhoWaitsLongBeforeTheirTimeIsUp) {
 }
 
 TEST_F(ColdStartTest, ACrashLoopIsToldWithExitCodeAndLastWords) {
-  deployment();
-  apply(route());
-  start();
-  auto client = std::async(std::launch::async, [&] { return call(gateway_->address(), "/f"); });
-  ASSERT_TRUE(eventually([&] { return load().queued == 1; }));
+  auto client = requestThatWaits();
   pod("p");
   status("p", container(waiting("CrashLoopBackOff", "back-off 10s restarting failed container"),
                         {{"terminated", {{"exitCode", 3}, {"reason", "Error"}, {"message", "ValueError: no database, 数据库\n"}}}}));
@@ -104,11 +105,7 @@ TEST_F(ColdStartTest, ACrashLoopIsToldWithExitCodeAndLastWords) {
 
 TEST_F(ColdStartTest, WhatAHandlerSaidLastCanBeKeptFromCallers) {
   options_.tellPods = false;
-  deployment();
-  apply(route());
-  start();
-  auto client = std::async(std::launch::async, [&] { return call(gateway_->address(), "/f"); });
-  ASSERT_TRUE(eventually([&] { return load().queued == 1; }));
+  auto client = requestThatWaits();
   pod("p");
   status("p", container(waiting("CrashLoopBackOff", ""), {{"terminated", {{"exitCode", 3}, {"message", "password=hunter2"}}}}));
   const Response response = client.get();
@@ -134,18 +131,14 @@ TEST_F(ColdStartTest, AHandlerThatNeverListensIsToldWhenTheTimeIsUp) {
 }
 
 TEST_F(ColdStartTest, OnePodOfTwoThatMayStillComeIsWaitedFor) {
-  deployment();
-  apply(route());
-  start();
-  auto client = std::async(std::launch::async, [&] { return call(gateway_->address(), "/f").status; });
-  ASSERT_TRUE(eventually([&] { return load().queued == 1; }));
+  auto client = requestThatWaits();
   ServerFixture server;
   const std::string uid = pod("good");
   pod("bad");
   status("bad", container(waiting("CrashLoopBackOff", "")));
   EXPECT_EQ(client.wait_for(milliseconds(200)), std::future_status::timeout);
   ASSERT_EQ(callHome("good", uid, server.address.port), 204);
-  EXPECT_EQ(client.get(), 200);
+  EXPECT_EQ(client.get().status, 200);
 }
 
 TEST_F(ColdStartTest, PodsOfAVersionThatTakesNoTrafficAreNoReasonToGiveUp) {

@@ -76,10 +76,10 @@ goes_out() { at_scale "$1" 0 && no_pods "$1"; }                       # NAME
 
 # ---------------------------------------------------------------- load
 
-start_load() { # RATE NAME: steady requests in the background; see load.py
+start_load() { # RATE NAME [ARG...]: steady requests in the background; see load.py
   local node
   node=$(node_process "$STATE/nodes/$NODE")
-  nsenter -t "$node" -n -- python3 "$HERE/e2e/load.py" "$1" "$gateway" "$2.$namespace.localhost" >"$work/load" 2>&1 &
+  nsenter -t "$node" -n -- python3 "$HERE/e2e/load.py" "$1" "$gateway" "$2.$namespace.localhost" "${@:3}" >"$work/load" 2>&1 &
   load=$!
 }
 
@@ -99,6 +99,6 @@ load_went_well() { # prints what it counted; fails when a request did
 }
 end_of_load() {
   stop_load
-  head -1 "$work/load"
+  tail -1 "$work/load"
   check "no request failed" load_went_well
 }

@@ -13,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # head and body in one piece: whoever is killed has said all or nothing
 
     def do_GET(self):
         if self.path.startswith("/record/"):
@@ -50,12 +51,7 @@ make_sleeper() { # NAME: one that waits at zero
   check "$1 is Ready" is_ready "$1"
 }
 
-record_load() { # RATE
-  local node
-  node=$(node_process "$STATE/nodes/$NODE")
-  nsenter -t "$node" -n -- python3 "$HERE/faults/load.py" "$1" "$gateway" "loaded.$namespace.localhost" "$recorder" >"$work/load" 2>&1 &
-  load=$!
-}
+record_load() { start_load "$1" loaded --callers 16 --recorder "$recorder"; } # RATE
 # The fault itself is over: what did it cost?
 count_load() { # WHAT MOST-FAILED [PATTERN of what may fail]: prints the counts
   stop_load

@@ -46,7 +46,7 @@ std::expected<net::Address, std::string> Endpoints::start(const net::Address& li
   if (!listener) {
     return std::unexpected(listener.error());
   }
-  const net::Address address = net::localAddress(listener->get());
+  net::Address address = net::localAddress(listener->get());
   net::ServerOptions options;
   options.maxConnections = kConnections;
   impl_->server = std::make_unique<net::Server>(impl_->loop, *impl_, options);

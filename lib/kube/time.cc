@@ -15,7 +15,8 @@ using std::chrono::seconds;
 std::optional<int> take(std::string_view& text, std::size_t digits, char after) {
   int value = 0;
   if (text.size() < digits || text.substr(0, digits).find_first_not_of("0123456789") != std::string_view::npos) return std::nullopt;
-  std::from_chars(text.data(), text.data() + digits, value);
+  const std::string_view part = text.substr(0, digits);
+  std::from_chars(part.begin(), part.end(), value);
   text.remove_prefix(digits);
   if (after == 0) return value;
   if (!text.starts_with(after)) return std::nullopt;

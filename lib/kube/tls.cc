@@ -58,7 +58,7 @@ std::expected<void, std::string> show(SSL_CTX* context, const std::string& certi
   const Certificate own(PEM_read_bio_X509(chain.get(), nullptr, noPassword, nullptr));
   if (!own || SSL_CTX_use_certificate(context, own.get()) != 1) return unusable("the client certificate is not in PEM form");
   while (Certificate next{PEM_read_bio_X509(chain.get(), nullptr, noPassword, nullptr)}) {
-    if (SSL_CTX_add0_chain_cert(context, next.get()) == 1) (void)next.release();
+    SSL_CTX_add1_chain_cert(context, next.get());
   }
   ERR_clear_error();
   const Bio text = memory(key);

@@ -10,10 +10,11 @@ namespace {
 /// Most names and values are shorter than what a call of memcpy is worth: two overlapping words do.
 char* copyShort(char* to, std::string_view text) {
   const std::size_t size = text.size();
+  const char* from = text.data();
   const auto words = [&]<class Word>(Word) {
     Word first, last;
-    std::memcpy(&first, text.data(), sizeof first);
-    std::memcpy(&last, text.data() + size - sizeof last, sizeof last);
+    std::memcpy(&first, from, sizeof first);
+    std::memcpy(&last, from + size - sizeof last, sizeof last);
     std::memcpy(to, &first, sizeof first);
     std::memcpy(to + size - sizeof last, &last, sizeof last);
   };

@@ -149,7 +149,8 @@ template <class Body, class Log>
 int guarded(Body body, Log log) {
   try {
     return body();
-  } catch (const NoBody&) {  // the client's doing
+  } catch (const NoBody&) {
+    return 1;  // the client's doing
   } catch (const std::exception& error) {
     log(std::string("exception: ") + error.what());
   } catch (...) {

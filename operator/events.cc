@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "api/api.h"
+#include "kube/status.h"
 
 namespace pilotlight::op {
 
@@ -104,6 +105,7 @@ void EventRecorder::writeFirst(const Entry& entry, const std::string& identity) 
   const auto made = client_.create(kube::resources::events, render(key, entry.function, entry.uid, entry.event, api::formatTime(entry.at)),
                                    api::kManagerOperator);
   if (!made) {
+    if (kube::namespaceIsTerminating(made.error())) return;
     log_.warn("event not written",
               {{"function", entry.function.toString()}, {"reason", entry.event.reason}, {"error", made.error().message}});
     return;

@@ -2,6 +2,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "kube/status.h"
+
 namespace pilotlight::op {
 
 namespace {
@@ -68,7 +70,8 @@ Outcome Reconciler::outcomeOf(const kube::Key& function, const kube::Result<void
     return Outcome::done;
   }
   const auto code = result.error().code;
-  if (code == kube::ErrorCode::conflict || code == kube::ErrorCode::alreadyExists || code == kube::ErrorCode::cancelled) {
+  if (code == kube::ErrorCode::conflict || code == kube::ErrorCode::alreadyExists || code == kube::ErrorCode::cancelled ||
+      kube::namespaceIsTerminating(result.error())) {
     log_.debug("function is reconciled again", {{"function", function.toString()}, {"cause", result.error().message}});
     return Outcome::again;
   }

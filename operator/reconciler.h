@@ -11,7 +11,7 @@ namespace pilotlight::op {
 
 enum class Outcome {
   done,
-  again,   ///< a conflict: what was known is old, the news are on their way
+  again,   ///< what was known is old, the news are on their way: a conflict, a namespace that is being deleted
   failed,  ///< an error: again, later and later
 };
 

@@ -85,6 +85,27 @@ class Applied(Cluster):
         eventually(lambda: not left(), "everything of it is gone")
         eventually(lambda: self.ask("brief")[0] == 404, "the gateway knows it no more")
 
+    def test_a_namespace_that_is_being_deleted_is_no_error(self):
+        api.kubectl("create", "namespace", "leaving")
+        gone = function("gone")
+        gone["metadata"]["namespace"] = "leaving"
+        apply(gone)
+        deployments = "/apis/apps/v1/namespaces/leaving/deployments"
+        eventually(lambda: api.items(deployments), "its Deployment")
+        # Whoever empties namespaces is away: so the Function is there longer than what the operator would make again.
+        api.part("kill", "kube-controller-manager")
+        try:
+            api.delete("/api/v1/namespaces/leaving")
+            api.delete(f"{deployments}/gone-00001")
+            refused = 'pilotlight_operator_reconcile_total{result="conflict"}'
+            before = self.operator.metric(refused) or 0
+            eventually(lambda: (self.operator.metric(refused) or 0) > before + 1, "it was refused")
+        finally:
+            api.part("start", "kube-controller-manager")
+        eventually(lambda: api.get("/api/v1/namespaces/leaving") is None, "the namespace is gone")
+        loud = [line for line in self.operator.lines if line.get("level") in ("warning", "error") and "leaving" in json.dumps(line)]
+        self.assertEqual(loud, [])
+
     def test_says_what_is_wrong(self):
         self.make("clashing")
         api.kubectl("apply", "-f", "-", stdin=json.dumps(function("second", http={"hosts": ["clashing.default.localhost"]})))

@@ -211,16 +211,17 @@ Json renderToleration(const api::Toleration& toleration) {
 
 // Apart where that is possible; one node alone still runs them all. For every Function: if it came and went with scale.min, a
 // change of that would replace the replicas.
-Json renderSpread(const api::Function& function) {
-  Json constraints = Json::array();
-  for (const char* key : {"kubernetes.io/hostname", "topology.kubernetes.io/zone"}) {
-    constraints.push_back({{"topologyKey", key},
-                           {"maxSkew", 1},
-                           {"whenUnsatisfiable", "ScheduleAnyway"},
-                           {"labelSelector", {{"matchLabels", {{api::kLabelFunction, function.metadata.name}}}}},
-                           {"matchLabelKeys", Json::array({"pod-template-hash"})}});
-  }
-  return constraints;
+// Zones are no second constraint: the scheduler takes nodes that lack one of the labels out of the whole scoring, and where no node has
+// a zone, replicas would not be spread at all.
+void renderSpread(const api::Function& function, Json& pod) {
+  const Json replicas{{"matchLabels", {{api::kLabelFunction, function.metadata.name}}}};
+  pod["topologySpreadConstraints"] = Json::array({{{"topologyKey", "kubernetes.io/hostname"},
+                                                   {"maxSkew", 1},
+                                                   {"whenUnsatisfiable", "ScheduleAnyway"},
+                                                   {"labelSelector", replicas},
+                                                   {"matchLabelKeys", Json::array({"pod-template-hash"})}}});
+  const Json otherZone{{"weight", 100}, {"podAffinityTerm", {{"topologyKey", "topology.kubernetes.io/zone"}, {"labelSelector", replicas}}}};
+  pod["affinity"]["podAntiAffinity"]["preferredDuringSchedulingIgnoredDuringExecution"] = Json::array({otherZone});
 }
 
 void renderPlacement(const api::PodOptions& options, Json& pod) {
@@ -276,7 +277,6 @@ Json renderPodSpec(const api::Function& function, const api::FunctionVersion& ve
            {"enableServiceLinks", false},
            {"terminationGracePeriodSeconds", (timeout + kTerminationMargin).count()},
            {"securityContext", std::move(security)},
-           {"topologySpreadConstraints", renderSpread(function)},
            {"containers", Json::array({renderContainer(function, spec, options, callHomeKey, std::move(volumes.mounts))})}};
   if (!volumes.volumes.empty()) {
     pod["volumes"] = std::move(volumes.volumes);
@@ -284,6 +284,7 @@ Json renderPodSpec(const api::Function& function, const api::FunctionVersion& ve
   if (!shimInImage(spec.pod, options)) {
     pod["initContainers"] = Json::array({renderShimCopy(options)});
   }
+  renderSpread(function, pod);
   renderPlacement(spec.pod, pod);
   return pod;
 }

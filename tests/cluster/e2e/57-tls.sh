@@ -24,7 +24,6 @@ tls() {
   for host in one.example two.example; do check "$host is served with its own certificate" says 'Hello, Ada!' ask_tls $host; done
   check "HTTP/2, as ALPN has chosen" says '^2$' ask_tls one.example -o /dev/null -w '%{http_version}'
   check "HTTP/1.1 for who knows no other" says '^1.1$' ask_tls one.example --no-alpn -o /dev/null -w '%{http_version}'
-  check "TLS 1.1 is refused" refused '' ask_tls one.example --tls-max 1.1
   gateways >"$work/before"
   new_certificate two.example
   check "a changed Secret is served" eventually ask_tls two.example

@@ -21,7 +21,8 @@ mounts() {
   check "a Secret is a file" says '^one$' ask probe /file/var/run/secrets/db/password
   check "a ConfigMap is a file" says '^hello$' ask probe /file/etc/settings/greeting
   check "a Secret is a variable" says '^abc$' ask probe /env/TOKEN
-  check "the handler can't write them" not kubectl exec deploy/probe-00001 -- /usr/bin/python3 -c 'open("/var/run/secrets/db/password", "w")'
+  check "the handler can't write them" refused 'Read-only\|Permission' kubectl exec deploy/probe-00001 -- \
+    /usr/bin/python3 -c 'open("/var/run/secrets/db/password", "w")'
   local before
   before=$(pods_and_restarts probe)
   put "secret generic" db --from-literal=password=two

@@ -34,6 +34,8 @@ class Applier {
   kube::Result<void> applyIsolation(const Gathered& gathered) const;
   std::string callHomeKey(const api::Metadata& function, const kube::Object& deployment) const;
   kube::Result<void> applyDeployments(Gathered& gathered, const core::Plan& plan) const;
+  kube::Json renderDeployment(const Gathered& gathered, const api::FunctionVersion& version, const kube::Object& known) const;
+  kube::Result<kube::Object> makeDeployment(const Gathered& gathered, const api::FunctionVersion& version) const;
   kube::Result<void> applyScale(const Gathered& gathered, const core::Plan& plan) const;
   kube::Result<void> applyRoute(const Gathered& gathered, const core::Plan& plan) const;
   kube::Result<void> confirmTargets(const Gathered& gathered, const core::Plan& plan) const;

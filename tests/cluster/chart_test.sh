@@ -168,10 +168,10 @@ rights_of() { # ACCOUNT
     grep -vE '^(selfsubject|clustertrustbundles| *\[/|\[/)' | sed 's/ \[\] / /; s/ *$//' | sort
 }
 
-expected_operator='deployments.apps [] [get list watch create patch delete]
+expected_operator='deployments.apps [] [get list watch create update delete]
 deployments.apps/scale [] [patch]
 events [] [list watch create patch delete]
-functionroutes.pilotlight.dev [] [get list watch create patch]
+functionroutes.pilotlight.dev [] [get list watch create update]
 functionroutes.pilotlight.dev/status [] [patch]
 functions.pilotlight.dev [] [get list watch]
 functions.pilotlight.dev/finalizers [] [update]

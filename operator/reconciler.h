@@ -25,6 +25,7 @@ class Reconciler {
 
  private:
   Outcome reconcileInvalid(const kube::Object& function, const api::FieldErrors& errors) const;
+  void tellRefused(const Gathered& gathered, const std::string& why) const;
   Outcome outcomeOf(const kube::Key& function, const kube::Result<void>& result) const;
 
   const Caches& caches_;

@@ -63,13 +63,22 @@ std::string watchedFolders(const api::FunctionVersionSpec& spec) {
   return folders;
 }
 
+Json renderValueFrom(const api::EnvVarSource& source) {
+  const auto key = [](const api::KeyRef& ref) { return Json{{"name", ref.name}, {"key", ref.key}}; };
+  return source.secretKeyRef ? Json{{"secretKeyRef", key(*source.secretKeyRef)}} : Json{{"configMapKeyRef", key(*source.configMapKeyRef)}};
+}
+
 Json renderEnv(const api::Function& function, const api::FunctionVersionSpec& spec, const RenderOptions& options,
                const std::string& callHomeKey) {
   Environment env;
   // The root is read-only; /dev/shm is there without the cost of a volume.
   env.setValue("TMPDIR", spec.resources.ephemeral ? "/tmp" : "/dev/shm");
   for (const auto& variable : spec.env) {
-    env.setValue(variable.name, variable.value);
+    if (variable.valueFrom) {
+      env.set(variable.name, {{"valueFrom", renderValueFrom(*variable.valueFrom)}});
+    } else {
+      env.setValue(variable.name, variable.value);
+    }
   }
   // The contract with the shim comes last: the user's variables can't break it.
   env.setValue(contract::kEnvFunction, function.metadata.name);

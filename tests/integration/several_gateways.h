@@ -177,9 +177,14 @@ class SeveralGateways : public testing::Test {
   }
   /// The gateway proper, without its keeper.
   Process proper(int number) const {
-    std::vector<Process> found;
-    EXPECT_TRUE(waitUntil([&] { return !(found = descendants(gateways_.at(number)->pid())).empty(); }, seconds(20)));
-    return found.empty() ? Process{} : found.front();
+    Process found;
+    const auto runs = [&] {
+      for (const Process& process : descendants(gateways_.at(number)->pid()))
+        if (process.state != 'Z') found = process;
+      return found.pid != 0;
+    };
+    EXPECT_TRUE(waitUntil(runs, seconds(20)));
+    return found;
   }
   void crash(int number) {
     const Process process = proper(number);

@@ -1,6 +1,7 @@
 """Operator and gateway on a real Kubernetes API. Each test has Functions of its own; the programs are shared unless it says so."""
 import http.client
 import json
+import os
 import signal
 import statistics
 import sys
@@ -304,6 +305,21 @@ class SeveralGateways(Cluster):
         other.send(signal.SIGCONT)
         eventually(lambda: api.replicas("static-00001") == 0, "heard again: to zero")
         self.assertEqual(other.end(), 0)
+
+
+class Crashes(Cluster):
+    def test_a_crashed_gateway_is_replaced_and_nobody_waits_for_more_than_that(self):
+        self.make("kept")
+        kubelet = Kubelet()
+        self.addCleanup(kubelet.stop)
+        self.assertEqual(self.ask("kept", "x"), (200, "x"))
+        began = time.monotonic()
+        os.kill(self.gateway.proper(), signal.SIGKILL)
+        self.assertEqual(self.ask("kept", "y"), (200, "y"))
+        print(f"gateway killed, the next request is answered: {(time.monotonic() - began) * 1000:.0f} ms")
+        self.gateway.said("gateway crashed; another one takes its place")
+        self.assertEqual(self.gateway.metric("pilotlight_gateway_crashes_total"), 1)
+        eventually(lambda: self.operator.metric('pilotlight_operator_gateways{state="heard"}') == 1, "the operator hears it again")
 
 
 class Ends(unittest.TestCase):

@@ -1,4 +1,5 @@
 // pilotlight-gateway: the gateway on a cluster. Exit codes: 0 it was told to end; 1 it could not start; 2 wrong usage.
+// With --await-ready it is what waits for one.
 #include <malloc.h>
 
 #include <CLI/CLI.hpp>
@@ -10,6 +11,7 @@
 #include "api/settings_file.h"
 #include "callhome/key_files.h"
 #include "gateway/access_log.h"
+#include "gateway/await_ready.h"
 #include "gateway/gateway.h"
 #include "gateway/settings.h"
 #include "program/cluster.h"
@@ -27,6 +29,7 @@ struct Options {
   std::vector<std::string> certificates;
   std::string accessLog = "errors";
   int endSeconds = 5, graceSeconds = 30;
+  std::optional<int> awaitReady;  // seconds
   gateway::GatewayOptions gateway;
 };
 
@@ -60,6 +63,9 @@ void addOptions(CLI::App& app, Options& options) {
   app.add_option("--grace", options.graceSeconds, "seconds that requests in flight may take after that")
       ->check(CLI::Range(0, 3600))
       ->capture_default_str();
+  app.add_option("--await-ready", options.awaitReady,
+                 "be no gateway, but wait so many seconds at most until the one at --internal-listen is ready; else exit with 1")
+      ->check(CLI::Range(0, 3600));
 }
 
 std::expected<void, std::string> readConfig(const std::string& path, gateway::GatewayOptions& options) {
@@ -125,6 +131,12 @@ void boundHeap() {
   ::mallopt(M_TRIM_THRESHOLD, 64 << 10);
 }
 
+int await(const Options& options) {
+  const auto ready = gateway::awaitReady(options.gateway.internalListen, std::chrono::seconds(*options.awaitReady));
+  if (!ready) std::cerr << ready.error() << "\n";
+  return ready ? 0 : 1;
+}
+
 int run(const program::Signals& signals, Options& options) {
   const auto failed = [](const std::string& why) {
     say("error", "gateway did not start", {{"error", why}});
@@ -180,5 +192,5 @@ int main(int argc, char** argv) {
     std::cerr << done.error() << "\n";
     return 2;
   }
-  return run(signals, options);
+  return options.awaitReady ? await(options) : run(signals, options);
 }

@@ -4,7 +4,7 @@
 answers_round() { says "^$2\$" ask "$1"; } # NAME ROUND
 
 operator_killed() {
-  local kills=${KILLS:-50} churned=5 i name exists=()
+  local kills=${KILLS:-50} churned=5 i name
   make_loaded
   take_operator_out
   start_operator

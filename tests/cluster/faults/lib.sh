@@ -3,7 +3,7 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 
 fault_topics=(operator_killed operator_gone api_server_gone etcd_gone node_parts_gone replica_killed gateway_deleted gateway_killed
-  watch_expired clock_jumps made_again thousand)
+  upgrade nodes watch_expired clock_jumps made_again thousand broken)
 
 # Where the load's recorder listens: on the first node, which its pods reach.
 recorder=$API_ADDRESS:8090
@@ -51,13 +51,10 @@ make_sleeper() { # NAME: one that waits at zero
   check "$1 is Ready" is_ready "$1"
 }
 
-record_load() { start_load "$1" loaded --callers 16 --recorder "$recorder"; } # RATE
 # The fault itself is over: what did it cost?
 count_load() { # WHAT MOST-FAILED [PATTERN of what may fail]: prints the counts
   stop_load
-  local last=''
-  last=$(tail -1 "$work/load")
-  echo "     $1: $last"
+  echo "     $1: $(tail -1 "$work/load")"
   check "$1: no more than $2 failed, none doubled" within_bounds "$2" "${3:-}"
 }
 within_bounds() { # MOST-FAILED [PATTERN]

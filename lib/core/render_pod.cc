@@ -210,17 +210,16 @@ Json renderToleration(const api::Toleration& toleration) {
 }
 
 // Apart where that is possible; one node alone still runs them all. For every Function: if it came and went with scale.min, a
-// change of that would replace the replicas.
-Json renderSpread(const api::Function& function) {
-  Json constraints = Json::array();
-  for (const char* key : {"kubernetes.io/hostname", "topology.kubernetes.io/zone"}) {
-    constraints.push_back({{"topologyKey", key},
-                           {"maxSkew", 1},
-                           {"whenUnsatisfiable", "ScheduleAnyway"},
-                           {"labelSelector", {{"matchLabels", {{api::kLabelFunction, function.metadata.name}}}}},
-                           {"matchLabelKeys", Json::array({"pod-template-hash"})}});
-  }
-  return constraints;
+// change of that would replace the replicas. Over nodes by affinity, because a spread of zones counts for nothing at nodes that have
+// no zone, and takes one of nodes beside it along.
+void renderSpread(const Json& replicas, Json& pod) {
+  const Json selector{{"matchLabels", replicas}};
+  pod["affinity"]["podAntiAffinity"]["preferredDuringSchedulingIgnoredDuringExecution"] =
+      Json::array({{{"weight", 100}, {"podAffinityTerm", {{"topologyKey", "kubernetes.io/hostname"}, {"labelSelector", selector}}}}});
+  pod["topologySpreadConstraints"] = Json::array({{{"topologyKey", "topology.kubernetes.io/zone"},
+                                                   {"maxSkew", 1},
+                                                   {"whenUnsatisfiable", "ScheduleAnyway"},
+                                                   {"labelSelector", selector}}});
 }
 
 void renderPlacement(const api::PodOptions& options, Json& pod) {
@@ -276,7 +275,6 @@ Json renderPodSpec(const api::Function& function, const api::FunctionVersion& ve
            {"enableServiceLinks", false},
            {"terminationGracePeriodSeconds", (timeout + kTerminationMargin).count()},
            {"securityContext", std::move(security)},
-           {"topologySpreadConstraints", renderSpread(function)},
            {"containers", Json::array({renderContainer(function, spec, options, callHomeKey, std::move(volumes.mounts))})}};
   if (!volumes.volumes.empty()) {
     pod["volumes"] = std::move(volumes.volumes);
@@ -284,6 +282,7 @@ Json renderPodSpec(const api::Function& function, const api::FunctionVersion& ve
   if (!shimInImage(spec.pod, options)) {
     pod["initContainers"] = Json::array({renderShimCopy(options)});
   }
+  renderSpread({{api::kLabelFunction, function.metadata.name}, {api::kLabelVersion, std::to_string(spec.number)}}, pod);
   renderPlacement(spec.pod, pod);
   return pod;
 }

@@ -88,24 +88,33 @@ annotations:
 
 {{- define "pilotlight.placement" -}}
 {{- $root := index . 0 -}}{{- $component := index . 1 -}}{{- $values := index $root.Values $component -}}
+{{- /* Apart where that is possible; one node alone still runs them all. Over nodes by affinity, because a spread of zones counts for
+nothing at nodes that have no zone, and takes one of nodes beside it along. */}}
 topologySpreadConstraints:
-  {{- /* Apart where that is possible; one node alone still runs them all. */}}
-  {{- range list "kubernetes.io/hostname" "topology.kubernetes.io/zone" }}
-  - topologyKey: {{ . }}
+  - topologyKey: topology.kubernetes.io/zone
     maxSkew: 1
     whenUnsatisfiable: ScheduleAnyway
     labelSelector:
       matchLabels:
         {{- include "pilotlight.selector" (list $root $component) | nindent 8 }}
-  {{- end }}
+affinity:
+{{- with $values.affinity }}
+  {{- toYaml . | nindent 2 }}
+{{- else }}
+  podAntiAffinity:
+    preferredDuringSchedulingIgnoredDuringExecution:
+      - weight: 100
+        podAffinityTerm:
+          topologyKey: kubernetes.io/hostname
+          labelSelector:
+            matchLabels:
+              {{- include "pilotlight.selector" (list $root $component) | nindent 14 }}
+{{- end }}
 {{- with $values.nodeSelector }}
 nodeSelector: {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- with $values.tolerations }}
 tolerations: {{- toYaml . | nindent 2 }}
-{{- end }}
-{{- with $values.affinity }}
-affinity: {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- with $values.priorityClassName }}
 priorityClassName: {{ . }}

@@ -156,14 +156,17 @@ Json podOf(const api::Function& f) {
 }
 
 TEST(PodIsolation, ReplicasAreSpreadOverNodesAndZonesWhereThatIsPossible) {
-  const Json spread = podOf(function())["topologySpreadConstraints"];
-  ASSERT_EQ(spread.size(), 2U);
-  EXPECT_EQ(spread[0]["topologyKey"], "kubernetes.io/hostname");
-  EXPECT_EQ(spread[1]["topologyKey"], "topology.kubernetes.io/zone");
-  for (const auto& each : spread) {
-    EXPECT_EQ(each["whenUnsatisfiable"], "ScheduleAnyway");
-    EXPECT_EQ(each["labelSelector"]["matchLabels"], Json({{api::kLabelFunction, "orders"}}));
-  }
+  const Json pod = podOf(function());
+  const Json version{{"matchLabels", {{api::kLabelFunction, "orders"}, {api::kLabelVersion, "1"}}}};
+  const Json nodes = pod["affinity"]["podAntiAffinity"]["preferredDuringSchedulingIgnoredDuringExecution"];
+  ASSERT_EQ(nodes.size(), 1U);
+  EXPECT_EQ(nodes[0]["podAffinityTerm"], Json({{"topologyKey", "kubernetes.io/hostname"}, {"labelSelector", version}}));
+  // Only zones: of several keys none counts at a node that lacks one.
+  const Json zones = pod["topologySpreadConstraints"];
+  ASSERT_EQ(zones.size(), 1U);
+  EXPECT_EQ(zones[0]["topologyKey"], "topology.kubernetes.io/zone");
+  EXPECT_EQ(zones[0]["whenUnsatisfiable"], "ScheduleAnyway");
+  EXPECT_EQ(zones[0]["labelSelector"], version);
 }
 
 TEST(PodIsolation, AChangeOfScaleIsNoReasonToReplaceReplicas) {

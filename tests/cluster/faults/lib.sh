@@ -98,12 +98,22 @@ json.dump(config, open(sys.argv[2], "w"))' "$token" "$work/operator.kubeconfig"
     sed -E "s,^--listen=.*,--listen=127.0.0.1:0,; s,^--call-home-keys=.*,--call-home-keys=$work/keys,; s,^--lease-seconds=.*,--lease-seconds=3,")
 }
 start_operator() { # VARIABLE=VALUE...: in the node's network
+  operator_variables=("$@")
   env POD_NAMESPACE="$home" "$@" nsenter -t "$(node_process "$STATE/nodes/$NODE")" -n -- "$bin/pilotlight-operator" \
     "${operator_arguments[@]}" --kubeconfig="$work/operator.kubeconfig" >"$work/operator.log" 2>&1 &
   operator=$!
 }
-operator_leads() { grep -q '"operator started"' "$work/operator.log"; }
-await_leader() { within "$patience" operator_leads || { cat "$work/operator.log"; return 1; }; }
+leads() { grep -q '"operator started"' "$work/operator.log" || { cat "$work/operator.log"; return 1; }; }
+# One that could not renew its Lease in time, on a busy machine, ends; here nobody but us starts it again, as the kubelet would.
+leads_or_again() {
+  ! quietly leads || return 0
+  if ! kill -0 "$operator" 2>/dev/null; then
+    echo "     an operator ended by itself: $(tail -1 "$work/operator.log")"
+    start_operator "${operator_variables[@]}"
+  fi
+  return 1
+}
+await_leader() { within "$patience" leads_or_again || true; } # in this shell, whose child it is; then check leads
 kill_operator() {
   kill -KILL "$operator" 2>/dev/null || true
   wait "$operator" 2>/dev/null || true

@@ -99,6 +99,7 @@ json.dump(config, open(sys.argv[2], "w"))' "$token" "$work/operator.kubeconfig"
 }
 start_operator() { # VARIABLE=VALUE...: in the node's network
   operator_variables=("$@")
+  : >"$work/operator.log" # now: what the one before said is not this one's
   env POD_NAMESPACE="$home" "$@" nsenter -t "$(node_process "$STATE/nodes/$NODE")" -n -- "$bin/pilotlight-operator" \
     "${operator_arguments[@]}" --kubeconfig="$work/operator.kubeconfig" >"$work/operator.log" 2>&1 &
   operator=$!

@@ -1,5 +1,6 @@
 // pilotlight-gateway: the gateway on a cluster, as the child of a small keeper (docs/adr/0019).
 // Exit codes: 0 it was told to end; 1 it could not start; 2 wrong usage; 128 + N: it crashed again and again, at last by signal N.
+// With --await-ready it is what waits for one.
 #include <malloc.h>
 
 #include <CLI/CLI.hpp>
@@ -11,6 +12,7 @@
 #include "api/settings_file.h"
 #include "callhome/key_files.h"
 #include "gateway/access_log.h"
+#include "gateway/await_ready.h"
 #include "gateway/gateway.h"
 #include "gateway/settings.h"
 #include "program/cluster.h"
@@ -29,6 +31,7 @@ struct Options {
   std::vector<std::string> certificates;
   std::string accessLog = "errors";
   int endSeconds = 5, graceSeconds = 30;
+  std::optional<int> awaitReady;  // seconds
   gateway::GatewayOptions gateway;
 };
 
@@ -62,6 +65,9 @@ void addOptions(CLI::App& app, Options& options) {
   app.add_option("--grace", options.graceSeconds, "seconds that requests in flight may take after that")
       ->check(CLI::Range(0, 3600))
       ->capture_default_str();
+  app.add_option("--await-ready", options.awaitReady,
+                 "be no gateway, but wait so many seconds at most until the one at --internal-listen is ready; else exit with 1")
+      ->check(CLI::Range(0, 3600));
 }
 
 std::expected<void, std::string> readConfig(const std::string& path, gateway::GatewayOptions& options) {
@@ -125,6 +131,12 @@ void boundHeap() {
   ::mallopt(M_ARENA_MAX, 2);
   ::mallopt(M_MMAP_THRESHOLD, 64 << 10);
   ::mallopt(M_TRIM_THRESHOLD, 64 << 10);
+}
+
+int await(const Options& options) {
+  const auto ready = gateway::awaitReady(options.gateway.internalListen, std::chrono::seconds(*options.awaitReady));
+  if (!ready) std::cerr << ready.error() << "\n";
+  return ready ? 0 : 1;
 }
 
 int failed(const std::string& why) {
@@ -198,5 +210,5 @@ int main(int argc, char** argv) {
     std::cerr << done.error() << "\n";
     return 2;
   }
-  return keep(signals, options);
+  return options.awaitReady ? await(options) : keep(signals, options);
 }

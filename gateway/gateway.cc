@@ -48,7 +48,7 @@ struct Gateway::Impl {
         owners(
             client, peers, newInstance(), options.owners, [this](std::shared_ptr<FunctionEntry> entry) { wake(std::move(entry)); },
             [this](std::string_view message, const kube::Key& about, const std::string& error) { warn(message, about, error); }),
-        registry(client, options.watchNamespace, pool, options.name, {options.pendingReplicas, options.pendingTimeout},
+        registry(client, options.watchNamespace, pool, options.name, options.hosts, {options.pendingReplicas, options.pendingTimeout},
                  {[this](std::shared_ptr<const Snapshot> snapshot) { publish(std::move(snapshot)); },
                   [this](const net::Address& gone) {
                     for (auto& worker : workers) worker->forget(gone);

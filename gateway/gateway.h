@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "core/host_rules.h"
 #include "core/load.h"
 #include "gateway/call_home_keys.h"
 #include "gateway/owners_options.h"
@@ -58,6 +59,7 @@ struct GatewayOptions {
   std::string uid{};             ///< its pod's
   PeersOptions peers{};          ///< where the other gateways are
   CallHomeOptions callHome{};    ///< who is believed that says that a replica is there
+  core::HostRules hosts{};       ///< as the operator has them
   std::string watchNamespace{};  ///< functions of this namespace only; empty: of all
   net::Address listen{"0.0.0.0", 8080};
   net::Address internalListen{"0.0.0.0", 8081};  ///< call-home, /metrics, /healthz

@@ -13,6 +13,7 @@
 #include "gateway/gateway.h"
 #include "gateway/settings.h"
 #include "program/cluster.h"
+#include "program/hosts.h"
 #include "program/signals.h"
 
 namespace {
@@ -39,6 +40,7 @@ void addOptions(CLI::App& app, Options& options) {
   app.add_option("--call-home-keys", options.gateway.callHome.keyFolder,
                  "folder with the key of shims, as a file `key`, and perhaps `previous`; default: no shim is believed");
   app.add_option("--watch-namespace", options.gateway.watchNamespace, "functions of this namespace only; default: of all");
+  program::addHostOptions(app, options.gateway.hosts);
   app.add_option("--listen", options.listen, "address for requests")->capture_default_str();
   app.add_option("--internal-listen", options.internalListen, "address for shims, the operator, /metrics, /healthz, /readyz")
       ->capture_default_str();

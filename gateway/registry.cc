@@ -44,9 +44,10 @@ Route routeOf(const api::FunctionRouteSpec& spec, std::shared_ptr<FunctionEntry>
 
 }  // namespace
 
-Registry::Registry(kube::Client& client, const std::string& namespace_, Pool& pool, std::string gatewayName, PendingBounds pending,
-                   Hooks hooks)
+Registry::Registry(kube::Client& client, const std::string& namespace_, Pool& pool, std::string gatewayName, core::HostRules hosts,
+                   PendingBounds pending, Hooks hooks)
     : pool_(pool),
+      hosts_(std::move(hosts)),
       pendingBounds_(pending),
       hooks_(std::move(hooks)),
       acknowledger_(client, std::move(gatewayName), {}, hooks_.log),
@@ -154,7 +155,7 @@ void Registry::rebuild() {
   std::vector<const api::FunctionRoute*> plain;
   plain.reserve(routes.size());
   for (const auto& route : routes) plain.push_back(route.get());
-  snapshot->table = core::RouteTable::build(plain);
+  snapshot->table = core::RouteTable::build(plain, hosts_);
   hooks_.publish(std::move(snapshot));
 
   std::lock_guard lock(mutex_);

@@ -86,6 +86,8 @@ void Registry::stop() {
 
 std::shared_ptr<FunctionEntry> Registry::entryOf(const kube::Key& key) {
   auto& entry = entries_[key];
+  // A Function made anew takes over what waits for it: there is never a second entry of a name.
+  if (!entry && left_.contains(key)) entry = left_.extract(key).mapped().lock();
   if (!entry) entry = std::make_shared<FunctionEntry>(key, pool_);
   return entry;
 }
@@ -93,7 +95,9 @@ std::shared_ptr<FunctionEntry> Registry::entryOf(const kube::Key& key) {
 void Registry::dropEntryIfUnused(const kube::Key& key) {
   if (routeStates_.contains(key)) return;
   const auto found = entries_.find(key);
-  if (found != entries_.end() && found->second->replicas() == 0) entries_.erase(found);
+  if (found == entries_.end() || found->second->replicas() > 0) return;
+  left_[key] = std::move(found->second);
+  entries_.erase(found);
 }
 
 std::vector<std::shared_ptr<FunctionEntry>> Registry::entries() const {
@@ -159,6 +163,7 @@ void Registry::rebuild() {
   hooks_.publish(std::move(snapshot));
 
   std::lock_guard lock(mutex_);
+  std::erase_if(left_, [](const auto& each) { return each.second.expired(); });
   for (const auto& route : routes) {
     const kube::Key key{route->metadata.namespace_, route->metadata.name};
     const auto state = routeStates_.find(key);

@@ -101,6 +101,7 @@ class Registry {
   mutable std::mutex mutex_;
   std::condition_variable wake_;
   std::map<kube::Key, std::shared_ptr<FunctionEntry>> entries_;  // guarded by mutex_, as all below
+  std::map<kube::Key, std::weak_ptr<FunctionEntry>> left_;       // without route and replicas, but requests may still wait in them
   std::map<kube::Key, RouteState> routeStates_;
   std::map<std::string, KnownPod> podsByUid_;
   std::map<std::string, Pending> pending_;  // by uid

@@ -85,7 +85,9 @@ struct GatewayOptions {
   std::chrono::milliseconds pendingTimeout{std::chrono::seconds(10)};
   std::size_t accessLogBytes = 512 * 1024;                              ///< of lines that wait to be written, per event loop
   std::chrono::milliseconds wakeRetry{std::chrono::milliseconds(500)};  ///< the wake is repeated until a replica registers
-  std::chrono::milliseconds lightTimeout{std::chrono::seconds(60)};     ///< for a parked replica's handler to start
+  /// Of the client that raises functions: one attempt, and all of them. A function's next turn is `wakeRetry` later.
+  std::chrono::milliseconds wakeAttemptTimeout{std::chrono::seconds(2)}, wakeTimeout{std::chrono::seconds(3)};
+  std::chrono::milliseconds lightTimeout{std::chrono::seconds(60)};  ///< for a parked replica's handler to start
   int resends = 2;  ///< of one request, after a replica got it and broke off (`http.retry: idempotent`): a request may be what breaks them
   std::chrono::milliseconds syncTimeout{std::chrono::seconds(10)};
   LoadFeedOptions loads{};  ///< what the operator hears
@@ -100,7 +102,8 @@ struct GatewayOptions {
 
 class Gateway final : public core::LoadSource {
  public:
-  Gateway(kube::Client& client, GatewayOptions options);
+  /// `hasty`: the same cluster, with wakeTimeout and wakeAttemptTimeout; null: `client`.
+  Gateway(kube::Client& client, GatewayOptions options, kube::Client* hasty = nullptr);
   ~Gateway() override;
 
   /// Listens, and returns once routes and pods are known.

@@ -21,7 +21,7 @@ namespace {
 using namespace pilotlight;
 
 struct Options {
-  program::ClusterOptions cluster{.userAgent = "pilotlight-gateway"};
+  program::ClusterOptions cluster{.rest = {.userAgent = "pilotlight-gateway"}};
   std::string name, config;
   std::optional<int> loops, pool;  // rather than what the file says
   std::string listen = "0.0.0.0:8080", internalListen = "0.0.0.0:8081", tlsListen = "0.0.0.0:8443";
@@ -134,6 +134,11 @@ int run(const program::Signals& signals, Options& options) {
   };
   auto cluster = program::openCluster(options.cluster);
   if (!cluster) return failed(cluster.error());
+  program::ClusterOptions hasty = options.cluster;
+  hasty.rest.attemptTimeout = options.gateway.wakeAttemptTimeout;
+  hasty.rest.callTimeout = options.gateway.wakeTimeout;
+  auto hastyCluster = program::openCluster(hasty);
+  if (!hastyCluster) return failed(hastyCluster.error());
   auto& callHome = options.gateway.callHome;
   if (callHome.keyFolder.empty()) {
     say("warn", "without --call-home-keys no shim is believed: replicas count when the API says that they are ready");
@@ -142,7 +147,7 @@ int run(const program::Signals& signals, Options& options) {
     return failed("--call-home-keys: " + keys.error());
   }
   if (options.gateway.peers.namespace_.empty()) options.gateway.peers.namespace_ = cluster->namespace_;
-  gateway::Gateway gateway(*cluster->client, options.gateway);
+  gateway::Gateway gateway(*cluster->client, options.gateway, hastyCluster->client.get());
   const auto started = gateway.start();
   if (started) {
     ::malloc_trim(0);  // what the first lists needed
@@ -159,6 +164,7 @@ int run(const program::Signals& signals, Options& options) {
     gateway.drain(std::chrono::seconds(options.graceSeconds));
   }
   cluster->client->shutdown();  // nothing waits for the API server any more
+  hastyCluster->client->shutdown();
   gateway.stop(std::chrono::milliseconds(0));
   if (!started) return failed(started.error());
   say("info", "gateway ended");

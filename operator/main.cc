@@ -18,7 +18,7 @@ namespace {
 using namespace pilotlight;
 
 struct Options {
-  program::ClusterOptions cluster{.userAgent = "pilotlight-operator"};
+  program::ClusterOptions cluster{.rest = {.userAgent = "pilotlight-operator"}};
   std::string listen = "0.0.0.0:8082";
   std::string namespace_, identity;
   std::string leaseName = "pilotlight-operator";

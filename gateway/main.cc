@@ -16,6 +16,7 @@
 #include "gateway/gateway.h"
 #include "gateway/settings.h"
 #include "program/cluster.h"
+#include "program/hosts.h"
 #include "program/keeper.h"
 #include "program/signals.h"
 
@@ -24,7 +25,7 @@ namespace {
 using namespace pilotlight;
 
 struct Options {
-  program::ClusterOptions cluster{.userAgent = "pilotlight-gateway"};
+  program::ClusterOptions cluster{.rest = {.userAgent = "pilotlight-gateway"}};
   std::string name, config;
   std::optional<int> loops, pool;  // rather than what the file says
   std::string listen = "0.0.0.0:8080", internalListen = "0.0.0.0:8081", tlsListen = "0.0.0.0:8443";
@@ -44,6 +45,7 @@ void addOptions(CLI::App& app, Options& options) {
   app.add_option("--call-home-keys", options.gateway.callHome.keyFolder,
                  "folder with the key of shims, as a file `key`, and perhaps `previous`; default: no shim is believed");
   app.add_option("--watch-namespace", options.gateway.watchNamespace, "functions of this namespace only; default: of all");
+  program::addHostOptions(app, options.gateway.hosts);
   app.add_option("--listen", options.listen, "address for requests")->capture_default_str();
   app.add_option("--internal-listen", options.internalListen, "address for shims, the operator, /metrics, /healthz, /readyz")
       ->capture_default_str();
@@ -147,6 +149,11 @@ int failed(const std::string& why) {
 int run(const program::Signals& signals, Options& options, gateway::Listeners listeners) {
   auto cluster = program::openCluster(options.cluster);
   if (!cluster) return failed(cluster.error());
+  program::ClusterOptions hasty = options.cluster;
+  hasty.rest.attemptTimeout = options.gateway.wakeAttemptTimeout;
+  hasty.rest.callTimeout = options.gateway.wakeTimeout;
+  auto hastyCluster = program::openCluster(hasty);
+  if (!hastyCluster) return failed(hastyCluster.error());
   auto& callHome = options.gateway.callHome;
   if (callHome.keyFolder.empty()) {
     say("warn", "without --call-home-keys no shim is believed: replicas count when the API says that they are ready");
@@ -155,7 +162,7 @@ int run(const program::Signals& signals, Options& options, gateway::Listeners li
     return failed("--call-home-keys: " + keys.error());
   }
   if (options.gateway.peers.namespace_.empty()) options.gateway.peers.namespace_ = cluster->namespace_;
-  gateway::Gateway gateway(*cluster->client, options.gateway);
+  gateway::Gateway gateway(*cluster->client, options.gateway, hastyCluster->client.get());
   const auto started = gateway.start(std::move(listeners));
   if (started) {
     ::malloc_trim(0);  // what the first lists needed
@@ -172,6 +179,7 @@ int run(const program::Signals& signals, Options& options, gateway::Listeners li
     gateway.drain(std::chrono::seconds(options.graceSeconds));
   }
   cluster->client->shutdown();  // nothing waits for the API server any more
+  hastyCluster->client->shutdown();
   gateway.stop(std::chrono::milliseconds(0));
   if (!started) return failed(started.error());
   say("info", "gateway ended");

@@ -44,9 +44,10 @@ Route routeOf(const api::FunctionRouteSpec& spec, std::shared_ptr<FunctionEntry>
 
 }  // namespace
 
-Registry::Registry(kube::Client& client, const std::string& namespace_, Pool& pool, std::string gatewayName, PendingBounds pending,
-                   Hooks hooks)
+Registry::Registry(kube::Client& client, const std::string& namespace_, Pool& pool, QueueKeeper& queues, std::string gatewayName,
+                   PendingBounds pending, Hooks hooks)
     : pool_(pool),
+      queues_(queues),
       pendingBounds_(pending),
       hooks_(std::move(hooks)),
       acknowledger_(client, std::move(gatewayName), {}, hooks_.log),
@@ -85,7 +86,7 @@ void Registry::stop() {
 
 std::shared_ptr<FunctionEntry> Registry::entryOf(const kube::Key& key) {
   auto& entry = entries_[key];
-  if (!entry) entry = std::make_shared<FunctionEntry>(key, pool_);
+  if (!entry) entry = std::make_shared<FunctionEntry>(key, pool_, &queues_);
   return entry;
 }
 

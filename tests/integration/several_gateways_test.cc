@@ -38,7 +38,7 @@ std::expected<Json, std::string> admit(const Json& object) {
 
 struct Reply {
   int status = 0;  ///< 0: the connection broke before the answer was whole
-  std::string body;
+  std::string head, body;
 };
 
 /// None when nobody listens there.
@@ -66,7 +66,12 @@ class Client {
     for (ssize_t size; (size = ::recv(fd_.get(), buffer, sizeof buffer, 0)) > 0;) text.append(buffer, static_cast<std::size_t>(size));
     const auto end = text.find("\r\n\r\n");
     if (text.size() < 12 || end == std::string::npos) return {};
-    return {std::stoi(text.substr(9, 3)), text.substr(end + 4)};
+    return {std::stoi(text.substr(9, 3)), text.substr(0, end), text.substr(end + 4)};
+  }
+  /// Nothing has come yet, neither an answer nor the connection's end.
+  bool waits() const {
+    char byte = 0;
+    return ::recv(fd_.get(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN;
   }
   void leave() { fd_.reset(); }
 
@@ -137,6 +142,15 @@ class SeveralGateways : public testing::Test {
     const int number = static_cast<int>(replicas_.size()) + 1;
     replicas_.push_back(std::make_unique<CountingReplica>(net::Address{addressOf(100 + number), api::kShimPort}, 10, ledger_, takes));
     pod("default", "f-" + std::to_string(number), {{api::kLabelFunction, "f"}, {api::kLabelVersion, "1"}}, addressOf(100 + number));
+  }
+
+  /// A Deployment that nobody starts.
+  void atZero() {
+    const Json deployment{{"apiVersion", "apps/v1"},
+                          {"kind", "Deployment"},
+                          {"metadata", {{"name", "f-00001"}, {"namespace", "default"}, {"labels", {{api::kLabelFunction, "f"}}}}},
+                          {"spec", {{"replicas", 0}}}};
+    ASSERT_TRUE(cluster_.create(kube::resources::deployments, deployment, "test"));
   }
 
   static std::string nameOf(int number) { return "gw-" + std::to_string(number); }
@@ -247,27 +261,139 @@ TEST_F(SeveralGateways, AreNotHeldUpByAnOwnerThatIsStoppedWhichDoesNoHarmWhenItG
   EXPECT_THAT(ledger_.ranTwice(), testing::IsEmpty());
 }
 
+/// A function without a reservation, at zero, and clients that wait for it.
+class OneQueue : public SeveralGateways {
+ protected:
+  static constexpr int kQueue = 20;
+  void SetUp() override {
+    atZero();
+    function(std::nullopt, kQueue);
+    for (int i = 1; i <= 3; ++i) gateway(i);
+  }
+  void send(int number) {
+    clients_.push_back({number, std::make_unique<Client>(gatewayAt(number), "q" + std::to_string(clients_.size()))});
+  }
+  void send(int count, const std::vector<int>& numbers) {
+    for (int i = 0; i < count; ++i) send(numbers[static_cast<std::size_t>(i) % numbers.size()]);
+  }
+  std::ptrdiff_t waiting(const std::vector<int>& numbers) const {
+    return std::ranges::count_if(clients_,
+                                 [&](const auto& each) { return std::ranges::count(numbers, each.number) > 0 && each.client->waits(); });
+  }
+  std::ptrdiff_t waiting() const {
+    return std::ranges::count_if(clients_, [](const auto& each) { return each.client->waits(); });
+  }
+  /// Sends more than there is room for, until all of it is taken: places of those that were cut come back when their gateway is missed.
+  void fill(const std::vector<int>& numbers) {
+    ASSERT_TRUE(waitUntil(
+        [&] {
+          send(30, numbers);
+          return waitUntil([&] { return waiting() <= kQueue; }, seconds(10)) && waiting() == kQueue;
+        },
+        seconds(20)))
+        << waiting() << " wait";
+  }
+  void kill(int number) {
+    SeveralGateways::kill(number);
+    std::erase_if(clients_, [&](const auto& each) { return each.number == number; });  // cut, or refused before
+  }
+  /// The function comes up: those that wait are answered, once, and nobody else has been.
+  void comeUp(std::ptrdiff_t waited) {
+    replica(milliseconds(10));
+    std::ptrdiff_t answered = 0;
+    for (const auto& each : clients_) {
+      const Reply reply = each.client->wait();
+      if (reply.status == 200) ++answered;
+      if (reply.status == 200) continue;
+      EXPECT_EQ(reply.status, 429) << reply.body;
+      EXPECT_THAT(reply.head, testing::HasSubstr("Retry-After: "));
+      EXPECT_THAT(reply.body, testing::HasSubstr("queue.requests"));
+    }
+    EXPECT_EQ(answered, waited);
+    EXPECT_THAT(ledger_.ranTwice(), testing::IsEmpty());
+  }
+
+  struct Sent {
+    int number;
+    std::unique_ptr<Client> client;
+  };
+  std::vector<Sent> clients_;
+};
+
+TEST_F(OneQueue, HoldsNoMoreInAllGatewaysTogetherThanItsBound) {
+  send(90, {1, 2, 3});
+  ASSERT_TRUE(waitUntil([&] { return waiting() == kQueue; }, seconds(20))) << waiting() << " wait";
+  comeUp(kQueue);
+}
+
+TEST_F(OneQueue, HasRoomInOneGatewayForAllOfIt) {
+  send(30, {2});
+  ASSERT_TRUE(waitUntil([&] { return waiting() == kQueue; }, seconds(20))) << waiting() << " wait";
+  send(10, {1, 3});
+  ASSERT_TRUE(waitUntil([&] { return waiting() == kQueue; }, seconds(20))) << waiting() << " wait";
+  for (std::size_t i = 30; i < clients_.size(); ++i) EXPECT_FALSE(clients_[i].client->waits());
+  comeUp(kQueue);
+}
+
+TEST_F(OneQueue, StaysWithinItsBoundWhileGatewaysComeAndAreKilled) {
+  fill({1, 2, 3});
+  std::vector<int> alive{1, 2, 3};
+  int next = 4;
+  for (int round = 0; round < 4; ++round) {
+    // The one that counts, or another one.
+    const auto victim = std::ranges::find_if(alive, [&](int number) { return (nameOf(number) == owner()) == (round % 2 == 0); });
+    ASSERT_NE(victim, alive.end()) << owner();
+    kill(*victim);
+    alive.erase(victim);
+    ASSERT_LE(waiting(), kQueue);
+    gateway(next);
+    alive.push_back(next++);
+    fill(alive);
+  }
+  comeUp(kQueue);
+}
+
+TEST_F(OneQueue, LosesNothingWhenTheGatewayThatCountsIsStoppedOrEnds) {
+  const auto others = [](int number) { return std::vector<int>{1 + number % 3, 1 + (number + 1) % 3}; };
+  fill({1, 2, 3});
+  const int stopped = owner().back() - '0';
+  gateways_.at(stopped)->signal(SIGSTOP);
+  send(30, others(stopped));
+  // What waits in the stopped one can't be known: it is the bound's one exception.
+  ASSERT_TRUE(waitUntil([&] { return waiting(others(stopped)) == kQueue; }, seconds(20))) << waiting(others(stopped)) << " wait";
+  EXPECT_NE(owner(), nameOf(stopped));
+  gateways_.at(stopped)->signal(SIGCONT);
+  const auto accepted = waiting();
+  EXPECT_GT(accepted, kQueue);
+
+  const int ends = owner().back() - '0';
+  removePod("home", nameOf(ends));
+  gateways_.at(ends)->signal(SIGTERM);
+  send(30, others(ends));
+  ASSERT_TRUE(waitUntil([&] { return waiting() == accepted; }, seconds(20))) << waiting() << " wait, not " << accepted;
+  EXPECT_NE(owner(), nameOf(ends));
+  comeUp(accepted);
+  EXPECT_EQ(gateways_.at(ends)->wait(seconds(30)), 0);
+}
+
 class AColdStart : public SeveralGateways, public testing::WithParamInterface<std::optional<int>> {};
 
 INSTANTIATE_TEST_SUITE_P(Of, AColdStart, testing::Values(std::nullopt, 5),
                          [](const auto& info) { return info.param ? "AReservation" : "ASharedFunction"; });
 
 TEST_P(AColdStart, IsOneForAllGateways) {
-  const Json deployment{{"apiVersion", "apps/v1"},
-                        {"kind", "Deployment"},
-                        {"metadata", {{"name", "f-00001"}, {"namespace", "default"}, {"labels", {{api::kLabelFunction, "f"}}}}},
-                        {"spec", {{"replicas", 0}}}};
-  const auto made = cluster_.create(kube::resources::deployments, deployment, "test");
-  ASSERT_TRUE(made);
+  atZero();
   function(GetParam(), 100);
+  const auto raised = [&] { return cluster_.get(kube::resources::deployments, {"default", "f-00001"}); };
+  const auto made = raised()->generation();
   for (int i = 1; i <= 3; ++i) gateway(i);
   std::vector<std::unique_ptr<Client>> clients;
   for (int i = 0; i < 9; ++i) clients.push_back(std::make_unique<Client>(gatewayAt(1 + i % 3), "c" + std::to_string(i)));
-  const auto raised = [&] { return cluster_.get(kube::resources::deployments, {"default", "f-00001"}); };
   ASSERT_TRUE(waitUntil([&] { return raised()->intAt("/spec/replicas") == 1; }, seconds(10)));
   replica(milliseconds(20));
   for (auto& client : clients) EXPECT_EQ(client->wait().status, 200);
-  EXPECT_EQ(raised()->generation(), made->generation() + 1) << "raised once";
+  EXPECT_EQ(raised()->generation(), made + 1) << "raised once";
+  if (!GetParam()) EXPECT_EQ(owner(), "") << "each held less than its share of the queue: there was nothing to tell";
   EXPECT_THAT(ledger_.ranTwice(), testing::IsEmpty());
 }
 

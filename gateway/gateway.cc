@@ -142,9 +142,10 @@ struct Gateway::Impl {
 
   std::string metrics() {
     const auto entries = registry.entries();
-    return renderMetrics(entries, {shared.unrouted.load(std::memory_order_relaxed), waker.patches(), log.dropped(),
-                                   static_cast<std::uint64_t>(registry.watchRestarts()), owners.moves(), entries.size(), pool.counts(),
-                                   memory.counts(), &waker.sent(), &waker.answered(), &callHome, &coldStarts, tls.get()});
+    return renderMetrics(
+        entries, {shared.unrouted.load(std::memory_order_relaxed), waker.patches(), log.dropped(),
+                  static_cast<std::uint64_t>(registry.watchRestarts()), owners.moves(), entries.size(), peers.all()->size(), pool.counts(),
+                  memory.counts(), &waker.sent(), &waker.answered(), &callHome, &coldStarts, tls.get()});
   }
 
   const GatewayOptions options;

@@ -226,8 +226,8 @@ class alignas(64) FunctionEntry : public core::Share {
   /// As core::PlaceBook::ask(). Nothing: ask again.
   std::optional<core::Waiting> count(PlaceHolder* holder, const std::string& gateway, const core::Claim& claim);
   bool leave(PlaceHolder& holder);  ///< false: its onMoved() is on its way
-  /// This gateway is the one that counts; `others` are heard before it refuses anybody, unless they take longer.
-  void ownQueue(std::set<std::string> others, core::TimePoint until);
+  /// This gateway is the one that counts; `all`, itself too, are heard before it refuses anybody, unless they take longer.
+  void ownQueue(std::set<std::string> all, core::TimePoint until);
 
   // For Pool, with its lock.
   struct Shared {
@@ -290,6 +290,7 @@ class alignas(64) FunctionEntry : public core::Share {
   Hold hold_ = Hold::none;
   std::int64_t epoch_ = 0, nextNumber_ = 0;
   std::optional<api::RouteOwner> owner_;
+  bool asked_ = false;                // the keeper has asked for claim(): somebody may count what nobody here has heard of
   bool noted_ = false;                // the keeper is about to ask for claim()
   core::Waiting told_;                // what whoever counts believes to wait here
   core::PlaceBook book_;              // while this gateway counts, as the next

@@ -15,14 +15,14 @@ constexpr core::Waiting kUnknown{-1, -1};
 core::Waiting FunctionEntry::unasked() const {
   const int gateways = keeper_ && !limited_ ? keeper_->gateways() : 1;
   if (gateways < 2) return core::kAllMayWait;
-  if (owner_) return {};
+  if (owner_ || asked_) return {};
   const core::Waiting bound = admission_.bound();
   return {bound.requests / gateways, bound.bytes / gateways};
 }
 
 void FunctionEntry::noteQueue() {
   if (!keeper_ || limited_ || noted_ || (admission_.settled() && admission_.waiting() == told_)) return;
-  const bool counted = owner_ && keeper_->gateways() > 1;
+  const bool counted = (owner_ || asked_) && keeper_->gateways() > 1;
   if (!counted && admission_.settled() && admission_.claim().accepted.fitsInto(unasked())) return;
   noted_ = true;
   keeper_->changed(key_);
@@ -41,6 +41,7 @@ void FunctionEntry::recount() {
 core::Claim FunctionEntry::claim() {
   std::lock_guard lock(mutex_);
   noted_ = false;
+  asked_ = keeper_ && keeper_->gateways() > 1;
   return admission_.claim();
 }
 
@@ -81,11 +82,11 @@ bool FunctionEntry::leave(PlaceHolder& holder) {
   return std::erase(queues_, &holder) > 0;
 }
 
-void FunctionEntry::ownQueue(std::set<std::string> others, core::TimePoint until) {
+void FunctionEntry::ownQueue(std::set<std::string> all, core::TimePoint until) {
   std::lock_guard lock(mutex_);
   if (limited_) return;
   hold_ = Hold::owned;
-  book_.begin(std::move(others), until);
+  book_.begin(std::move(all), until);
   tellAgain();
 }
 

@@ -258,19 +258,13 @@ bool Owners::begin(const kube::Key& key, FunctionEntry& entry, std::int64_t epoc
   return true;
 }
 
-/// Others may have accepted requests that nobody here knows of, the last owner (`before`) as well.
+/// All may have accepted requests that are not counted yet: this gateway, the others, even if they did not answer of late, and the last
+/// owner (`before`), which may be about to end.
 void Owners::beginQueue(FunctionEntry& entry, const std::string& before) {
-  std::set<std::string> others{before};
-  for (const Peer& peer : *peers_.all()) others.insert(peer.name);
-  const auto now = Clock::now();
-  {
-    std::lock_guard lock(mutex_);
-    std::erase_if(others, [&](const std::string& name) {
-      const auto found = unreachable_.find(name);
-      return name.empty() || name == self() || (found != unreachable_.end() && found->second > now);
-    });
-  }
-  entry.ownQueue(std::move(others), now + options_.silence);
+  std::set<std::string> all;
+  if (!before.empty()) all.insert(before);
+  for (const Peer& peer : *peers_.all()) all.insert(peer.name);
+  entry.ownQueue(std::move(all), Clock::now() + options_.silence);
 }
 
 }  // namespace pilotlight::gateway

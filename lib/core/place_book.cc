@@ -13,10 +13,10 @@ std::int64_t grant(std::int64_t accepted, std::int64_t wanted, std::int64_t room
 
 }  // namespace
 
-void PlaceBook::begin(std::set<std::string> others, TimePoint until) {
+void PlaceBook::begin(std::set<std::string> all, TimePoint until) {
   places_.clear();
   taken_ = {};
-  awaited_ = std::move(others);
+  awaited_ = std::move(all);
   until_ = until;
 }
 

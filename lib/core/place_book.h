@@ -40,8 +40,8 @@ class PlaceBook {
  public:
   using Holder = const void*;  ///< one gateway; the reader's own as well
 
-  /// Nothing is known of anybody: `others` have until then to tell.
-  void begin(std::set<std::string> others, TimePoint until);
+  /// Nothing is known of anybody: `all`, by name, have until then to tell.
+  void begin(std::set<std::string> all, TimePoint until);
   /// How much may wait there from now on, at least what it has accepted. Nothing: it is too early to tell; ask again.
   std::optional<Waiting> ask(Holder holder, const std::string& gateway, const Claim& claim, const Waiting& bound, TimePoint now);
   void leave(Holder holder);

@@ -131,6 +131,7 @@ class SeveralGateways : public testing::Test {
     route.spec.functionGeneration = 1;
     route.spec.reserved = reserved;
     route.spec.queue.requests = queue;
+    route.spec.queue.wait = seconds(120);  // nobody gives up, however busy the machine is
     api::RouteBackend backend;
     backend.version = 1;
     backend.weight = 100;
@@ -284,9 +285,7 @@ class OneQueue : public SeveralGateways {
     for (int i = 1; i <= 3; ++i) gateway(i);
     meet();
   }
-  void send(int number) {
-    clients_.push_back({number, std::make_unique<Client>(gatewayAt(number), "q" + std::to_string(clients_.size()))});
-  }
+  void send(int number) { clients_.push_back({number, std::make_unique<Client>(gatewayAt(number), "q" + std::to_string(++sent_))}); }
   void send(int count, const std::vector<int>& numbers) {
     for (int i = 0; i < count; ++i) send(numbers[static_cast<std::size_t>(i) % numbers.size()]);
   }
@@ -332,6 +331,7 @@ class OneQueue : public SeveralGateways {
     std::unique_ptr<Client> client;
   };
   std::vector<Sent> clients_;
+  int sent_ = 0;
 };
 
 TEST_F(OneQueue, HoldsNoMoreInAllGatewaysTogetherThanItsBound) {

@@ -47,7 +47,10 @@ kube::Result<void> Applier::apply(const Gathered& gathered, const core::Plan& pl
       Step([&] { return applyScale(current, plan); }),
       Step([&] { return applyRoute(gathered, plan); }),
       Step([&] { return removeVersions(current, plan); }),
-      Step([&] { return applyStatus(gathered.function, gathered.observed.function.status, plan.status); }),
+      // A route that is new brings another pass, with the gateways' word on it: one write of the status then instead of two.
+      Step([&] {
+        return gathered.route ? applyStatus(gathered.function, gathered.observed.function.status, plan.status) : kube::Result<void>();
+      }),
       Step([&] { return forgetGateways(gathered, plan); }),
   };
   for (const auto& step : steps) {
@@ -78,7 +81,7 @@ kube::Result<void> Applier::applyVersion(const Gathered& gathered, const core::P
     }
   }
   // Never applied over: a version is immutable, and a number that exists means that the cache is behind.
-  return ignoreValue(client_.create(resources::functionVersions, api::write(*plan.newVersion), api::kManagerOperator));
+  return behindIfThere(client_.create(resources::functionVersions, api::write(*plan.newVersion), api::kManagerOperator));
 }
 
 // A new key must not replace pods that run: they keep theirs until the function is at zero or changes (ADR 13).
@@ -86,45 +89,57 @@ std::string Applier::callHomeKey(const api::Metadata& function, const kube::Obje
   if (options_.render.callHomeKey.empty()) {
     return "";
   }
-  if (std::string known = core::callHomeKeyOf(deployment.json()); deployment.intAt("/spec/replicas", 1) > 0 && !known.empty()) {
-    return known;
+  if (deployment && deployment.intAt("/spec/replicas", 1) > 0) {
+    if (std::string known = core::callHomeKeyOf(deployment.json()); !known.empty()) {
+      return known;
+    }
   }
   return callhome::functionKey(options_.render.callHomeKey, function.namespace_, function.name);
 }
 
 kube::Result<void> Applier::applyDeployments(Gathered& gathered, const core::Plan& plan) const {
-  const auto& function = gathered.observed.function;
   for (const auto& version : plan.deployments) {
     auto& known = gathered.deployments[version.metadata.name];
     if (!known) {
-      // The count first, under the autoscaler's name: the operator's own applies must never own it.
-      auto seed = client_.create(resources::deployments, core::renderDeploymentSeed(function, version), api::kManagerAutoscaler);
-      if (!seed && seed.error().code == kube::ErrorCode::alreadyExists) {
-        seed = adoptOrFail(resources::deployments, {function.metadata.namespace_, version.metadata.name}, gathered.function.uid(),
-                           seed.error());
+      auto made = makeDeployment(gathered, version);
+      if (!made) {
+        return std::unexpected(made.error());
       }
-      if (!seed) {
-        return std::unexpected(seed.error());
-      }
-      known = *seed;
+      known = *made;
     }
     const std::string before = envSourcesOf(known);
-    const std::string sources = core::envSourceRevisions(version.spec, gathered.observed.sources, before);
-    kube::Json desired = core::renderDeployment(function, version, options_.render, callHomeKey(function.metadata, known), sources);
+    kube::Json desired = renderDeployment(gathered, version, known);
     if (hasAll(desired, known.json())) {
       continue;
     }
-    const bool replaces = !before.empty() && before != sources && known.intAt("/spec/replicas", 1) > 0;
-    auto applied = applyOver(resources::deployments, std::move(desired), known.resourceVersion());
-    if (!applied) {
-      return std::unexpected(applied.error());
+    const bool replaces = !before.empty() && envSourcesOf(kube::Object(desired)) != before && known.intAt("/spec/replicas", 1) > 0;
+    auto updated = client_.update(resources::deployments, core::deploymentToUpdate(known.json(), desired), api::kManagerOperator);
+    if (!updated) {
+      return std::unexpected(updated.error());
     }
-    known = *applied;
+    known = *updated;
     if (replaces) {
       tellSourceChanged(gathered.function, version.spec.number);
     }
   }
   return {};
+}
+
+/// `known`: the Deployment as it is there, or empty.
+kube::Json Applier::renderDeployment(const Gathered& gathered, const api::FunctionVersion& version, const kube::Object& known) const {
+  const auto& function = gathered.observed.function;
+  const std::string sources = core::envSourceRevisions(version.spec, gathered.observed.sources, known ? envSourcesOf(known) : "");
+  return core::renderDeployment(function, version, options_.render, callHomeKey(function.metadata, known), sources);
+}
+
+// Under the autoscaler's name: the count is its.
+kube::Result<kube::Object> Applier::makeDeployment(const Gathered& gathered, const api::FunctionVersion& version) const {
+  auto made =
+      client_.create(resources::deployments, core::deploymentToCreate(renderDeployment(gathered, version, {})), api::kManagerAutoscaler);
+  if (made || made.error().code != kube::ErrorCode::alreadyExists) {
+    return made;
+  }
+  return adoptOrFail(resources::deployments, {version.metadata.namespace_, version.metadata.name}, gathered.function.uid(), made.error());
 }
 
 void Applier::tellSourceChanged(const kube::Object& function, std::int64_t version) const {
@@ -164,8 +179,12 @@ kube::Result<void> Applier::applyRoute(const Gathered& gathered, const core::Pla
   if (auto confirmed = confirmTargets(gathered, plan); !confirmed) {
     return confirmed;
   }
-  const std::string version = gathered.route ? gathered.route.resourceVersion() : "";
-  return ignoreValue(applyOver(resources::functionRoutes, api::write(plan.route), version));
+  kube::Json route = api::write(plan.route);
+  if (!gathered.route) {
+    return behindIfThere(client_.create(resources::functionRoutes, route, api::kManagerOperator));
+  }
+  route["metadata"]["resourceVersion"] = gathered.route.resourceVersion();
+  return ignoreValue(client_.update(resources::functionRoutes, route, api::kManagerOperator));
 }
 
 // A shift of traffic rests on the replicas of the version that gets it: what the cache says of them is read once more, since
@@ -229,8 +248,8 @@ kube::Result<void> Applier::applyStatus(const kube::Object& function, const api:
   return {};
 }
 
-kube::Result<void> Applier::applyInvalid(const kube::Object& function, const api::FunctionStatus& before,
-                                         const api::FunctionStatus& after) const {
+kube::Result<void> Applier::applyConditions(const kube::Object& function, const api::FunctionStatus& before,
+                                            const api::FunctionStatus& after) const {
   const kube::Json now = api::writeStatus(after)["conditions"];
   if (now == api::writeStatus(before)["conditions"] && function.intAt("/status/observedGeneration") == after.observedGeneration) {
     return {};
@@ -257,6 +276,7 @@ kube::Result<kube::Object> Applier::adoptOrFail(const kube::Resource& resource, 
                                                 kube::Error why) const {
   auto there = client_.get(resource, key);
   if (there && !controlledBy(*there, ownerUid)) {
+    why.message += ": it is not the Function's; delete it or give the Function another name";
     return std::unexpected(std::move(why));
   }
   return there;

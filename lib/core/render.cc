@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "api/api.h"
@@ -30,6 +31,12 @@ std::string lowerCase(std::string text) {
   std::ranges::transform(text, text.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
   return text;
 }
+
+/// Kubernetes' own word for "none": whether a version comes up is our own affair (core/plan.h). With one, the Deployment controller
+/// writes the status of each Deployment three times more, and so to a conflict.
+constexpr int kNoProgressDeadline = std::numeric_limits<std::int32_t>::max();
+/// The Deployment controller's. It writes the first one too, unless it is there.
+constexpr const char* kAnnotationRevision = "deployment.kubernetes.io/revision";
 
 Json versionLabels(const api::Function& function, const api::FunctionVersion& version) {
   return {{api::kLabelFunction, function.metadata.name},
@@ -219,21 +226,34 @@ Json renderDeployment(const api::Function& function, const api::FunctionVersion&
   Json strategy{{"type", "RollingUpdate"}, {"rollingUpdate", {{"maxSurge", 1}, {"maxUnavailable", 0}}}};
   deployment["spec"] = {
       {"revisionHistoryLimit", 1},
+      {"progressDeadlineSeconds", kNoProgressDeadline},
       {"selector", {{"matchLabels", selectorLabels(function, version)}}},
       {"strategy", std::move(strategy)},
       {"template",
        {{"metadata", templateMetadata(function, version, envSources)}, {"spec", renderPodSpec(function, version, options, callHomeKey)}}}};
-  deployment["metadata"]["annotations"] = {{kAnnotationRendered, digest(deployment.dump())}};
-  return deployment;
+  return stamped(std::move(deployment));
 }
 
-Json renderDeploymentSeed(const api::Function& function, const api::FunctionVersion& version) {
-  Json deployment = renderHead(function, "apps/v1", "Deployment", version.metadata.name);
-  deployment["metadata"]["labels"] = versionLabels(function, version);
-  Json container{{"name", kFunctionContainer}, {"image", version.spec.image}};
-  Json pod{{"metadata", {{"labels", selectorLabels(function, version)}}}, {"spec", {{"containers", Json::array({std::move(container)})}}}};
-  deployment["spec"] = {{"replicas", 0}, {"selector", {{"matchLabels", selectorLabels(function, version)}}}, {"template", std::move(pod)}};
-  return deployment;
+Json deploymentToCreate(Json rendered) {
+  rendered["spec"]["replicas"] = 0;
+  rendered["metadata"]["annotations"][kAnnotationRevision] = "1";
+  return rendered;
+}
+
+Json stamped(Json rendered) {
+  const std::string stamp = digest(rendered.dump());
+  rendered["metadata"]["annotations"][kAnnotationRendered] = stamp;
+  return rendered;
+}
+
+Json deploymentToUpdate(Json existing, const Json& rendered) {
+  existing.erase("status");
+  for (const char* ours : {"labels", "annotations"}) {
+    existing["metadata"][ours].update(rendered["metadata"][ours]);
+  }
+  existing["metadata"]["ownerReferences"] = rendered["metadata"]["ownerReferences"];
+  existing["spec"].update(rendered["spec"]);
+  return existing;
 }
 
 }  // namespace pilotlight::core

@@ -39,7 +39,6 @@ TEST(RenderDeployment, GivesItsPodsTheKeyToSignWithAndTellsWhichItIs) {
   const Json deployment = renderDeployment(f, renderVersion(f, 7), clusterOptions(), "the-key");
   EXPECT_EQ(envOf(deployment)["PILOTLIGHT_CALL_HOME_KEY"]["value"], "the-key");
   EXPECT_EQ(callHomeKeyOf(deployment), "the-key");
-  EXPECT_EQ(callHomeKeyOf(renderDeploymentSeed(f, renderVersion(f, 7))), "");
   EXPECT_EQ(callHomeKeyOf(Json::object()), "");
 }
 
@@ -181,12 +180,30 @@ TEST(RenderDeployment, NeverSaysHowManyReplicas) {
   EXPECT_FALSE(deploymentOf(function())["spec"].contains("replicas"));
 }
 
-TEST(RenderDeployment, SeedHasZeroReplicasAndTheSameSelector) {
-  const auto f = function();
-  const Json seed = renderDeploymentSeed(f, renderVersion(f, 7));
-  EXPECT_EQ(seed["spec"]["replicas"], 0);
-  EXPECT_EQ(seed["spec"]["selector"], deploymentOf(f)["spec"]["selector"]);
-  EXPECT_EQ(seed["metadata"]["name"], "orders-00007");
+TEST(RenderDeployment, IsMadeAtZeroWithAllThatItRuns) {
+  const Json rendered = deploymentOf(function());
+  const Json made = deploymentToCreate(rendered);
+  EXPECT_EQ(made["spec"]["replicas"], 0);
+  EXPECT_EQ(made["spec"]["template"], rendered["spec"]["template"]);
+}
+
+TEST(RenderDeployment, ReplacesWhatItRendersAndKeepsWhatIsOthers) {
+  const Json rendered = deploymentOf(function());
+  Json existing = deploymentToCreate(rendered);
+  existing["metadata"]["resourceVersion"] = "7";
+  existing["metadata"]["annotations"]["example.com/theirs"] = "kept";
+  existing["spec"]["replicas"] = 3;
+  existing["spec"]["minReadySeconds"] = 4;
+  existing["spec"]["template"]["spec"]["nodeSelector"] = {{"no", "longer-rendered"}};
+  existing["status"] = {{"replicas", 3}};
+  const Json updated = deploymentToUpdate(existing, rendered);
+  EXPECT_EQ(updated["metadata"]["resourceVersion"], "7");
+  EXPECT_EQ(updated["metadata"]["annotations"]["example.com/theirs"], "kept");
+  EXPECT_EQ(updated["metadata"]["annotations"][kAnnotationRendered], rendered["metadata"]["annotations"][kAnnotationRendered]);
+  EXPECT_EQ(updated["spec"]["replicas"], 3);
+  EXPECT_EQ(updated["spec"]["minReadySeconds"], 4);
+  EXPECT_EQ(updated["spec"]["template"], rendered["spec"]["template"]);
+  EXPECT_FALSE(updated.contains("status"));
 }
 
 TEST(RenderDeployment, RendersTheSameTwice) {
@@ -264,6 +281,15 @@ TEST(RenderDeployment, MountsSecretsAndConfigOrTakesThemAsVariables) {
   EXPECT_EQ(container(deployment)["volumeMounts"][1]["name"], pod["volumes"][1]["name"]);
   EXPECT_EQ(container(deployment)["envFrom"][0]["secretRef"]["name"], "keys");
   EXPECT_EQ(container(deployment)["envFrom"][1]["configMapRef"]["name"], "flags");
+}
+
+TEST(RenderDeployment, TakesSingleKeysAsVariables) {
+  auto f = function();
+  f.spec.env = {{.name = "PASSWORD", .value = "", .valueFrom = api::EnvVarSource{.secretKeyRef = api::KeyRef{"db", "password"}}},
+                {.name = "MODE", .valueFrom = api::EnvVarSource{.configMapKeyRef = api::KeyRef{"flags", "mode"}}}};
+  const Json env = envOf(deploymentOf(f, localOptions()));
+  EXPECT_EQ(env["PASSWORD"], Json::parse(R"({"name": "PASSWORD", "valueFrom": {"secretKeyRef": {"name": "db", "key": "password"}}})"));
+  EXPECT_EQ(env["MODE"], Json::parse(R"({"name": "MODE", "valueFrom": {"configMapKeyRef": {"name": "flags", "key": "mode"}}})"));
 }
 
 TEST(RenderDeployment, AsksForMemoryInFullAndDoesNotThrottleCpu) {

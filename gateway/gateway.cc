@@ -142,15 +142,10 @@ struct Gateway::Impl {
 
   std::string metrics() {
     const auto entries = registry.entries();
-    return renderMetrics(
-        entries, {shared.unrouted.load(std::memory_order_relaxed), waker.patches(), log.dropped(),
-<<<<<<< HEAD
-                  static_cast<std::uint64_t>(registry.watchRestarts()), owners.moves(), entries.size(), peers.all()->size(), pool.counts(),
-                  memory.counts(), &waker.sent(), &waker.answered(), &callHome, &coldStarts, tls.get()});
-=======
-                  static_cast<std::uint64_t>(registry.watchRestarts()), owners.moves(), static_cast<std::uint64_t>(options.crashes),
-                  entries.size(), pool.counts(), memory.counts(), &waker.sent(), &waker.answered(), &callHome, &coldStarts, tls.get()});
->>>>>>> main
+    return renderMetrics(entries, {shared.unrouted.load(std::memory_order_relaxed), waker.patches(), log.dropped(),
+                                   static_cast<std::uint64_t>(registry.watchRestarts()), owners.moves(),
+                                   static_cast<std::uint64_t>(options.crashes), entries.size(), peers.all()->size(), pool.counts(),
+                                   memory.counts(), &waker.sent(), &waker.answered(), &callHome, &coldStarts, tls.get()});
   }
 
   const GatewayOptions options;

@@ -19,13 +19,8 @@ namespace pilotlight::gateway {
 using ColdStartHistograms = std::array<FunctionCounters::Histogram, core::kColdStartPhases.size()>;
 
 struct GatewayCounts {
-<<<<<<< HEAD
-  std::uint64_t unrouted = 0, wakePatches = 0, accessLogDropped = 0, watchRestarts = 0, ownerMoves = 0;
-  std::size_t functions = 0, gateways = 1;
-=======
   std::uint64_t unrouted = 0, wakePatches = 0, accessLogDropped = 0, watchRestarts = 0, ownerMoves = 0, crashes = 0;
-  std::size_t functions = 0;
->>>>>>> main
+  std::size_t functions = 0, gateways = 1;
   Pool::Counts pool = {};
   MemoryGuard::Counts memory = {};
   const FunctionCounters::Histogram *wakeSent = nullptr, *wakeAnswered = nullptr;

@@ -155,12 +155,12 @@ TEST_F(OneQueue, LosesNothingWhenTheGatewayThatCountsIsStopped) {
   fill({1, 2, 3});
   const int stopped = owner().back() - '0';
   const std::vector<int> others = othersThan(stopped);
-  gateways_.at(stopped)->signal(SIGSTOP);
+  gateways_.at(stopped)->signalGroup(SIGSTOP);
   send(30, others);
   // What waits in the stopped one can't be known: it is the bound's one exception.
   ASSERT_TRUE(waitUntil([&] { return waiting(others) == kQueue; }, seconds(20))) << waiting(others) << " wait";
   EXPECT_NE(owner(), nameOf(stopped));
-  gateways_.at(stopped)->signal(SIGCONT);
+  gateways_.at(stopped)->signalGroup(SIGCONT);
   const auto accepted = waiting();
   EXPECT_GT(accepted, kQueue);
   comeUp(accepted);

@@ -35,7 +35,7 @@ std::string newInstance() {
 }  // namespace
 
 struct Gateway::Impl {
-  explicit Impl(kube::Client& client, GatewayOptions o)
+  Impl(kube::Client& client, GatewayOptions o, kube::Client* hasty)
       : options(std::move(o)),
         ownLog(options.writer ? nullptr
                               : std::make_unique<LogWriter>(
@@ -50,7 +50,8 @@ struct Gateway::Impl {
             client, peers, newInstance(), options.owners, [this](std::shared_ptr<FunctionEntry> entry) { wake(std::move(entry)); },
             [this](std::string_view message, const kube::Key& about, const std::string& error) { warn(message, about, error); }),
         places(owners, keys, options.owners, [this](const kube::Key& key) { return registry.find(key); }),
-        registry(client, options.watchNamespace, pool, places, options.name, {options.pendingReplicas, options.pendingTimeout},
+        registry(client, options.watchNamespace, pool, places, options.name, options.hosts,
+                 {options.pendingReplicas, options.pendingTimeout},
                  {[this](std::shared_ptr<const Snapshot> snapshot) { publish(std::move(snapshot)); },
                   [this](const net::Address& gone) {
                     for (auto& worker : workers) worker->forget(gone);
@@ -59,7 +60,7 @@ struct Gateway::Impl {
                   [this](const std::shared_ptr<FunctionEntry>& entry, const api::RouteOwner& owner) { owners.heard(*entry, owner); },
                   [this](std::shared_ptr<FunctionEntry> entry) { owners.look(std::move(entry)); },
                   [this](std::string_view message, const kube::Key& about, const std::string& error) { warn(message, about, error); }}),
-        waker(client, options.watchNamespace, options.wakeRetry,
+        waker(client, hasty ? *hasty : client, options.watchNamespace, options.wakeRetry,
               [this](std::string_view message, const kube::Key& about, const std::string& error) { warn(message, about, error); }),
         shared{options,
                registry,
@@ -171,7 +172,8 @@ struct Gateway::Impl {
   std::vector<std::function<void(const std::string&, const std::string&)>> listeners;  // guarded by listenersMutex
 };
 
-Gateway::Gateway(kube::Client& client, GatewayOptions options) : impl_(std::make_unique<Impl>(client, std::move(options))) {}
+Gateway::Gateway(kube::Client& client, GatewayOptions options, kube::Client* hasty)
+    : impl_(std::make_unique<Impl>(client, std::move(options), hasty)) {}
 
 Gateway::~Gateway() {
   stop(std::chrono::milliseconds(0));

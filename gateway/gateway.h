@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "core/host_rules.h"
 #include "core/load.h"
 #include "gateway/call_home_keys.h"
 #include "gateway/owners_options.h"
@@ -59,6 +60,7 @@ struct GatewayOptions {
   int crashes = 0;               ///< of gateways before this one, in the same container: for the metric
   PeersOptions peers{};          ///< where the other gateways are
   CallHomeOptions callHome{};    ///< who is believed that says that a replica is there
+  core::HostRules hosts{};       ///< as the operator has them
   std::string watchNamespace{};  ///< functions of this namespace only; empty: of all
   net::Address listen{"0.0.0.0", 8080};
   net::Address internalListen{"0.0.0.0", 8081};  ///< call-home, /metrics, /healthz
@@ -84,7 +86,9 @@ struct GatewayOptions {
   std::chrono::milliseconds pendingTimeout{std::chrono::seconds(10)};
   std::size_t accessLogBytes = 512 * 1024;                              ///< of lines that wait to be written, per event loop
   std::chrono::milliseconds wakeRetry{std::chrono::milliseconds(500)};  ///< the wake is repeated until a replica registers
-  std::chrono::milliseconds lightTimeout{std::chrono::seconds(60)};     ///< for a parked replica's handler to start
+  /// Of the client that raises functions: one attempt, and all of them. A function's next turn is `wakeRetry` later.
+  std::chrono::milliseconds wakeAttemptTimeout{std::chrono::seconds(2)}, wakeTimeout{std::chrono::seconds(3)};
+  std::chrono::milliseconds lightTimeout{std::chrono::seconds(60)};  ///< for a parked replica's handler to start
   int resends = 2;  ///< of one request, after a replica got it and broke off (`http.retry: idempotent`): a request may be what breaks them
   std::chrono::milliseconds syncTimeout{std::chrono::seconds(10)};
   LoadFeedOptions loads{};  ///< what the operator hears
@@ -106,7 +110,8 @@ std::expected<Listeners, std::string> listen(const GatewayOptions& options);
 
 class Gateway final : public core::LoadSource {
  public:
-  Gateway(kube::Client& client, GatewayOptions options);
+  /// `hasty`: the same cluster, with wakeTimeout and wakeAttemptTimeout; null: `client`.
+  Gateway(kube::Client& client, GatewayOptions options, kube::Client* hasty = nullptr);
   ~Gateway() override;
 
   /// Listens, and returns once routes and pods are known.

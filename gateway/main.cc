@@ -1,5 +1,6 @@
 // pilotlight-gateway: the gateway on a cluster, as the child of a small keeper (docs/adr/0019).
 // Exit codes: 0 it was told to end; 1 it could not start; 2 wrong usage; 128 + N: it crashed again and again, at last by signal N.
+// With --await-ready it is what waits for one.
 #include <malloc.h>
 
 #include <CLI/CLI.hpp>
@@ -11,9 +12,11 @@
 #include "api/settings_file.h"
 #include "callhome/key_files.h"
 #include "gateway/access_log.h"
+#include "gateway/await_ready.h"
 #include "gateway/gateway.h"
 #include "gateway/settings.h"
 #include "program/cluster.h"
+#include "program/hosts.h"
 #include "program/keeper.h"
 #include "program/signals.h"
 
@@ -22,13 +25,14 @@ namespace {
 using namespace pilotlight;
 
 struct Options {
-  program::ClusterOptions cluster{.userAgent = "pilotlight-gateway"};
+  program::ClusterOptions cluster{.rest = {.userAgent = "pilotlight-gateway"}};
   std::string name, config;
   std::optional<int> loops, pool;  // rather than what the file says
   std::string listen = "0.0.0.0:8080", internalListen = "0.0.0.0:8081", tlsListen = "0.0.0.0:8443";
   std::vector<std::string> certificates;
   std::string accessLog = "errors";
   int endSeconds = 5, graceSeconds = 30;
+  std::optional<int> awaitReady;  // seconds
   gateway::GatewayOptions gateway;
 };
 
@@ -41,6 +45,7 @@ void addOptions(CLI::App& app, Options& options) {
   app.add_option("--call-home-keys", options.gateway.callHome.keyFolder,
                  "folder with the key of shims, as a file `key`, and perhaps `previous`; default: no shim is believed");
   app.add_option("--watch-namespace", options.gateway.watchNamespace, "functions of this namespace only; default: of all");
+  program::addHostOptions(app, options.gateway.hosts);
   app.add_option("--listen", options.listen, "address for requests")->capture_default_str();
   app.add_option("--internal-listen", options.internalListen, "address for shims, the operator, /metrics, /healthz, /readyz")
       ->capture_default_str();
@@ -62,6 +67,9 @@ void addOptions(CLI::App& app, Options& options) {
   app.add_option("--grace", options.graceSeconds, "seconds that requests in flight may take after that")
       ->check(CLI::Range(0, 3600))
       ->capture_default_str();
+  app.add_option("--await-ready", options.awaitReady,
+                 "be no gateway, but wait so many seconds at most until the one at --internal-listen is ready; else exit with 1")
+      ->check(CLI::Range(0, 3600));
 }
 
 std::expected<void, std::string> readConfig(const std::string& path, gateway::GatewayOptions& options) {
@@ -127,6 +135,12 @@ void boundHeap() {
   ::mallopt(M_TRIM_THRESHOLD, 64 << 10);
 }
 
+int await(const Options& options) {
+  const auto ready = gateway::awaitReady(options.gateway.internalListen, std::chrono::seconds(*options.awaitReady));
+  if (!ready) std::cerr << ready.error() << "\n";
+  return ready ? 0 : 1;
+}
+
 int failed(const std::string& why) {
   say("error", "gateway did not start", {{"error", why}});
   return 1;
@@ -135,6 +149,11 @@ int failed(const std::string& why) {
 int run(const program::Signals& signals, Options& options, gateway::Listeners listeners) {
   auto cluster = program::openCluster(options.cluster);
   if (!cluster) return failed(cluster.error());
+  program::ClusterOptions hasty = options.cluster;
+  hasty.rest.attemptTimeout = options.gateway.wakeAttemptTimeout;
+  hasty.rest.callTimeout = options.gateway.wakeTimeout;
+  auto hastyCluster = program::openCluster(hasty);
+  if (!hastyCluster) return failed(hastyCluster.error());
   auto& callHome = options.gateway.callHome;
   if (callHome.keyFolder.empty()) {
     say("warn", "without --call-home-keys no shim is believed: replicas count when the API says that they are ready");
@@ -143,7 +162,7 @@ int run(const program::Signals& signals, Options& options, gateway::Listeners li
     return failed("--call-home-keys: " + keys.error());
   }
   if (options.gateway.peers.namespace_.empty()) options.gateway.peers.namespace_ = cluster->namespace_;
-  gateway::Gateway gateway(*cluster->client, options.gateway);
+  gateway::Gateway gateway(*cluster->client, options.gateway, hastyCluster->client.get());
   const auto started = gateway.start(std::move(listeners));
   if (started) {
     ::malloc_trim(0);  // what the first lists needed
@@ -160,6 +179,7 @@ int run(const program::Signals& signals, Options& options, gateway::Listeners li
     gateway.drain(std::chrono::seconds(options.graceSeconds));
   }
   cluster->client->shutdown();  // nothing waits for the API server any more
+  hastyCluster->client->shutdown();
   gateway.stop(std::chrono::milliseconds(0));
   if (!started) return failed(started.error());
   say("info", "gateway ended");
@@ -198,5 +218,5 @@ int main(int argc, char** argv) {
     std::cerr << done.error() << "\n";
     return 2;
   }
-  return keep(signals, options);
+  return options.awaitReady ? await(options) : keep(signals, options);
 }

@@ -45,9 +45,10 @@ Route routeOf(const api::FunctionRouteSpec& spec, std::shared_ptr<FunctionEntry>
 }  // namespace
 
 Registry::Registry(kube::Client& client, const std::string& namespace_, Pool& pool, QueueKeeper& queues, std::string gatewayName,
-                   PendingBounds pending, Hooks hooks)
+                   core::HostRules hosts, PendingBounds pending, Hooks hooks)
     : pool_(pool),
       queues_(queues),
+      hosts_(std::move(hosts)),
       pendingBounds_(pending),
       hooks_(std::move(hooks)),
       acknowledger_(client, std::move(gatewayName), {}, hooks_.log),
@@ -86,6 +87,8 @@ void Registry::stop() {
 
 std::shared_ptr<FunctionEntry> Registry::entryOf(const kube::Key& key) {
   auto& entry = entries_[key];
+  // A Function made anew takes over what waits for it: there is never a second entry of a name.
+  if (!entry && left_.contains(key)) entry = left_.extract(key).mapped().lock();
   if (!entry) entry = std::make_shared<FunctionEntry>(key, pool_, &queues_);
   return entry;
 }
@@ -93,7 +96,9 @@ std::shared_ptr<FunctionEntry> Registry::entryOf(const kube::Key& key) {
 void Registry::dropEntryIfUnused(const kube::Key& key) {
   if (routeStates_.contains(key)) return;
   const auto found = entries_.find(key);
-  if (found != entries_.end() && found->second->replicas() == 0) entries_.erase(found);
+  if (found == entries_.end() || found->second->replicas() > 0) return;
+  left_[key] = std::move(found->second);
+  entries_.erase(found);
 }
 
 std::vector<std::shared_ptr<FunctionEntry>> Registry::entries() const {
@@ -155,10 +160,11 @@ void Registry::rebuild() {
   std::vector<const api::FunctionRoute*> plain;
   plain.reserve(routes.size());
   for (const auto& route : routes) plain.push_back(route.get());
-  snapshot->table = core::RouteTable::build(plain);
+  snapshot->table = core::RouteTable::build(plain, hosts_);
   hooks_.publish(std::move(snapshot));
 
   std::lock_guard lock(mutex_);
+  std::erase_if(left_, [](const auto& each) { return each.second.expired(); });
   for (const auto& route : routes) {
     const kube::Key key{route->metadata.namespace_, route->metadata.name};
     const auto state = routeStates_.find(key);

@@ -14,6 +14,7 @@
 #include <thread>
 #include <vector>
 
+#include "core/host_rules.h"
 #include "gateway/acknowledger.h"
 #include "gateway/registration.h"
 #include "gateway/snapshot.h"
@@ -44,7 +45,7 @@ class Registry {
   };
   /// `namespace_` empty: of all namespaces.
   Registry(kube::Client& client, const std::string& namespace_, Pool& pool, QueueKeeper& queues, std::string gatewayName,
-           PendingBounds pending, Hooks hooks);
+           core::HostRules hosts, PendingBounds pending, Hooks hooks);
   ~Registry();
 
   /// True once the loops have every route that the API held. False: not within the time; it goes on trying.
@@ -93,6 +94,7 @@ class Registry {
 
   Pool& pool_;
   QueueKeeper& queues_;
+  const core::HostRules hosts_;
   const PendingBounds pendingBounds_;
   const Hooks hooks_;
   Acknowledger acknowledger_;
@@ -100,6 +102,7 @@ class Registry {
   mutable std::mutex mutex_;
   std::condition_variable wake_;
   std::map<kube::Key, std::shared_ptr<FunctionEntry>> entries_;  // guarded by mutex_, as all below
+  std::map<kube::Key, std::weak_ptr<FunctionEntry>> left_;       // without route and replicas, but requests may still wait in them
   std::map<kube::Key, RouteState> routeStates_;
   std::map<std::string, KnownPod> podsByUid_;
   std::map<std::string, Pending> pending_;  // by uid

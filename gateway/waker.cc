@@ -22,8 +22,8 @@ kube::InformerOptions ours(const std::string& namespace_) {
 
 }  // namespace
 
-Waker::Waker(kube::Client& client, const std::string& namespace_, std::chrono::milliseconds repeat, Log log)
-    : client_(client), repeat_(repeat), log_(std::move(log)), deployments_(client, kube::resources::deployments, ours(namespace_)) {}
+Waker::Waker(kube::Client& client, kube::Client& hasty, const std::string& namespace_, std::chrono::milliseconds repeat, Log log)
+    : hasty_(hasty), repeat_(repeat), log_(std::move(log)), deployments_(client, kube::resources::deployments, ours(namespace_)) {}
 
 Waker::~Waker() {
   stop();
@@ -89,13 +89,13 @@ void Waker::raise(FunctionEntry& entry, Clock::time_point asked) {
   kube::Object deployment = deployments_.store().get(key);
   for (int attempt = 0; attempt < kConflictTries; ++attempt) {
     if (!deployment || attempt > 0) {
-      auto read = client_.get(kube::resources::deployments, key);
+      auto read = hasty_.get(kube::resources::deployments, key);
       if (!read) return log_("function can't be woken; trying again", entry.key(), read.error().message);
       deployment = *read;
     }
     if (deployment.intAt("/spec/replicas", 1) >= 1) return lookForPods(entry, key);
     const auto sent = Clock::now();
-    auto raised = client_.patchScale(kube::resources::deployments, key, 1, deployment.resourceVersion(), api::kManagerGateway);
+    auto raised = hasty_.patchScale(kube::resources::deployments, key, 1, deployment.resourceVersion(), api::kManagerGateway);
     if (raised) {
       entry.raised();
       patches_.fetch_add(1, std::memory_order_relaxed);

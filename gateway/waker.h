@@ -20,8 +20,9 @@ namespace pilotlight::gateway {
 class Waker {
  public:
   using Log = std::function<void(std::string_view message, const kube::Key& about, const std::string& error)>;
-  /// `namespace_` empty: of all namespaces.
-  Waker(kube::Client& client, const std::string& namespace_, std::chrono::milliseconds repeat, Log log);
+  /// `hasty` raises, and should give up soon: few functions are raised at once, and an API server that hangs must not hold the others
+  /// up longer than that once it is back. `namespace_` empty: of all namespaces.
+  Waker(kube::Client& client, kube::Client& hasty, const std::string& namespace_, std::chrono::milliseconds repeat, Log log);
   ~Waker();
   bool start(std::chrono::milliseconds syncTimeout);
   void stop();
@@ -43,7 +44,7 @@ class Waker {
   void raise(FunctionEntry& entry, Clock::time_point asked);
   void lookForPods(FunctionEntry& entry, const kube::Key& key);
 
-  kube::Client& client_;
+  kube::Client& hasty_;
   const std::chrono::milliseconds repeat_;
   const Log log_;
   kube::Informer deployments_;  // saves a read per wake; a conflict reads afresh

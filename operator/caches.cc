@@ -51,7 +51,7 @@ core::FunctionId idOf(const kube::Key& key) {
   return {key.namespace_, key.name};
 }
 
-Caches::Caches(kube::Client& client, const std::string& namespace_, const Log& log)
+Caches::Caches(kube::Client& client, const std::string& namespace_, const core::HostRules& hosts, const Log& log)
     : functions(client, kube::resources::functions, within(namespace_)),
       versions(client, kube::resources::functionVersions, owned(namespace_)),
       routes(client, kube::resources::functionRoutes, within(namespace_)),
@@ -61,7 +61,8 @@ Caches::Caches(kube::Client& client, const std::string& namespace_, const Log& l
       serviceAccounts(client, kube::resources::serviceAccounts, owned(namespace_)),
       networkPolicies(client, kube::resources::networkPolicies, owned(namespace_)),
       disruptionBudgets(client, kube::resources::podDisruptionBudgets, owned(namespace_)),
-      log_(log) {
+      log_(log),
+      claims_(hosts) {
   watchFunctions();
   watchOwned();
   watchRoutes();

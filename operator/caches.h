@@ -20,7 +20,7 @@ core::FunctionId idOf(const kube::Key& key);
 class Caches {
  public:
   /// `namespace_` empty: all namespaces.
-  Caches(kube::Client& client, const std::string& namespace_, const Log& log);
+  Caches(kube::Client& client, const std::string& namespace_, const core::HostRules& hosts, const Log& log);
 
   /// `changed`: something that the Function's reconciliation depends on is other than before. Before start().
   void onChange(std::function<void(const kube::Key& function)> changed);

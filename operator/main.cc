@@ -10,6 +10,7 @@
 #include "kube/lease.h"
 #include "operator/leader.h"
 #include "program/cluster.h"
+#include "program/hosts.h"
 #include "program/signals.h"
 
 namespace {
@@ -17,7 +18,7 @@ namespace {
 using namespace pilotlight;
 
 struct Options {
-  program::ClusterOptions cluster{.userAgent = "pilotlight-operator"};
+  program::ClusterOptions cluster{.rest = {.userAgent = "pilotlight-operator"}};
   std::string listen = "0.0.0.0:8082";
   std::string namespace_, identity;
   std::string leaseName = "pilotlight-operator";
@@ -62,7 +63,7 @@ void addOptions(CLI::App& app, Options& options) {
          "namespaces, or *, where replicas are replaced when a Secret or ConfigMap with variables changes; needs the right to list and "
          "watch both there")
       ->delimiter(',');
-  app.add_option("--domain", serve.domain, "default host of a function: NAME.NAMESPACE.DOMAIN")->capture_default_str();
+  program::addHostOptions(app, serve.hosts);
   app.add_option("--shim-image", serve.shimImage, "holds the shim, for images that do not")->capture_default_str();
   app.add_option("--history", serve.history, "versions kept beside the one that serves")->check(CLI::Range(0, 1000))->capture_default_str();
   app.add_option("--workers", serve.workers, "Functions reconciled at once")->check(CLI::Range(1, 64))->capture_default_str();

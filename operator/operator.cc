@@ -26,7 +26,7 @@ constexpr std::chrono::seconds kSourcePatience{2};
 
 core::PlanOptions planOptions(const OperatorOptions& options) {
   core::PlanOptions plan;
-  plan.render = {.domain = options.domain,
+  plan.render = {.hosts = options.hosts,
                  .localPaths = options.localPaths,
                  .clusterUrlBase = options.clusterUrlBase,
                  .urlBase = options.urlBase,
@@ -55,7 +55,7 @@ struct Operator::Impl {
       : options(std::move(given)),
         plan(planOptions(options)),
         log(options.logLevel, options.log),
-        caches(client, options.watchNamespace, log),
+        caches(client, options.watchNamespace, options.hosts, log),
         events(client, log, metrics),
         sources(client, options.sourceNamespaces, [this](const kube::Key& function) { queue.add(function); }),
         mountFailures(client, options.watchNamespace, [this](const kube::Key& pod) { volumesFailed(pod); }),

@@ -20,13 +20,13 @@
 namespace pilotlight::op {
 
 struct OperatorOptions {
-  std::string watchNamespace{};      ///< Functions of this namespace only; empty: of all
-  std::string domain = "localhost";  ///< default host: {name}.{namespace}.{domain}
-  bool localPaths = false;           ///< local mode: routes also serve under /{name} (namespace default) or /{namespace}/{name}
-  std::string clusterUrlBase;        ///< local mode: the same for functions with visibility: cluster
-  std::string urlBase;               ///< local mode: "http://127.0.0.1:8080"; the status url is urlBase + local path
-  std::string gateways;              ///< "ip:port,…" internal listeners, given to shims for call-home
-  std::string callHomeKey;           ///< the master key of callhome/signature.h; empty: shims sign nothing
+  std::string watchNamespace{};  ///< Functions of this namespace only; empty: of all
+  core::HostRules hosts{};       ///< as the gateways have them
+  bool localPaths = false;       ///< local mode: routes also serve under /{name} (namespace default) or /{namespace}/{name}
+  std::string clusterUrlBase;    ///< local mode: the same for functions with visibility: cluster
+  std::string urlBase;           ///< local mode: "http://127.0.0.1:8080"; the status url is urlBase + local path
+  std::string gateways;          ///< "ip:port,…" internal listeners, given to shims for call-home
+  std::string callHomeKey;       ///< the master key of callhome/signature.h; empty: shims sign nothing
   std::string gatewayService = "pilotlight-gateway.pilotlight-system.svc.cluster.local";  ///< target of the ExternalName Services
   std::string shimImage = "pilotlight/shim";                                              ///< for the copying init container
   std::optional<core::NetworkOptions> network{};                                          ///< nullopt: no NetworkPolicies

@@ -15,7 +15,6 @@ namespace {
 using Time = std::chrono::system_clock::time_point;
 
 constexpr const char* kAtZero = "AtZero";
-constexpr const char* kConflict = "HostPathConflict";
 constexpr const char* kInvalid = "Invalid";
 
 api::Condition condition(const char* type, const char* status, std::string reason, std::string message) {
@@ -141,10 +140,7 @@ std::string laggards(const api::FunctionRoute& route) {
 
 api::Condition routeReady(const Observed& observed, const Serving& at) {
   if (observed.conflict) {
-    const auto& conflict = *observed.conflict;
-    return condition(kConditionRouteReady, "False", kConflict,
-                     fmt::format("host {} path {}: Function {}/{} is older and keeps it", conflict.host, conflict.path,
-                                 conflict.holder.namespace_, conflict.holder.name));
+    return condition(kConditionRouteReady, "False", observed.conflict->reason, observed.conflict->message);
   }
   if (!at.settled) {
     return condition(kConditionRouteReady, "False", "WaitingForGateways",

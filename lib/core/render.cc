@@ -105,23 +105,16 @@ api::FunctionVersion renderVersion(const api::Function& function, std::int64_t n
   return version;
 }
 
-/// What its ExternalName Service is resolved by.
-std::string inClusterHost(const api::Metadata& function) {
-  return function.name + "." + function.namespace_;
-}
-
 std::vector<std::string> hostsOf(const api::Function& function, const RenderOptions& options) {
   std::vector<std::string> hosts;
   for (const auto& host : function.spec.http.hosts) {
     hosts.push_back(lowerCase(host));
   }
-  const std::string base = inClusterHost(function.metadata);
+  const FunctionId id{function.metadata.namespace_, function.metadata.name};
   if (hosts.empty()) {
-    hosts.push_back(base + "." + lowerCase(options.domain));
+    hosts.push_back(defaultHost(id, options.hosts));
   }
-  if (!options.localPaths) {  // the ExternalName Service keeps the caller's Host header, one of these
-    hosts.insert(hosts.end(), {base, base + ".svc", base + ".svc.cluster.local"});
-  }
+  std::ranges::move(serviceHosts(id, options.hosts), std::back_inserter(hosts));  // the ExternalName Service keeps the caller's Host header
   std::vector<std::string> unique;
   for (auto& host : hosts) {
     if (std::ranges::find(unique, host) == unique.end()) {
@@ -147,7 +140,8 @@ std::string urlOf(const api::Function& function, const RenderOptions& options) {
     return base + path;
   }
   // One that only pods of the cluster reach has the name that they resolve, whatever hosts it answers to.
-  return "http://" + (open ? hostsOf(function, options).front() : inClusterHost(function.metadata));
+  const auto& meta = function.metadata;
+  return "http://" + (open ? hostsOf(function, options).front() : meta.name + "." + meta.namespace_);
 }
 
 api::RouteBackend backendOf(const api::FunctionVersion& version, int weight) {

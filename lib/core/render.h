@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "api/types.h"
+#include "core/host_rules.h"
 
 namespace pilotlight::core {
 
@@ -45,7 +46,7 @@ struct NetworkOptions {
 };
 
 struct RenderOptions {
-  std::string domain = "localhost";       ///< default host: {name}.{namespace}.{domain}
+  HostRules hosts{};
   bool localPaths = false;                ///< also serve under /{name} or /{namespace}/{name}
   std::string clusterUrlBase;             ///< the same for visibility: cluster
   std::string urlBase;                    ///< with localPaths: status.url is this and the local path

@@ -2,9 +2,10 @@
 
 #include <algorithm>
 #include <boost/container/small_vector.hpp>
-#include <numeric>
-#include <tuple>
+#include <unordered_map>
 #include <utility>
+
+#include "core/host_claims.h"
 
 namespace pilotlight::core {
 
@@ -141,12 +142,24 @@ bool overlaps(const std::vector<std::string>* a, const std::vector<std::string>*
 struct RouteTable::Builder {
   RouteTable table;
   std::span<const api::FunctionRoute* const> routes;
+  const HostRules& rules;
   std::vector<RouteConflict>* conflicts;
+  std::unordered_map<std::string_view, std::size_t> keepers{};  // by host: the first route there, whose namespace has it
 
   void add(std::size_t index) {
     const api::FunctionRouteSpec& spec = routes[index]->spec;
-    for (const std::string& host : spec.hosts) addPaths(*table.hosts_, host, index);
+    for (const std::string& host : spec.hosts)
+      if (mayHave(host, index)) addPaths(*table.hosts_, host, index);
     if (!spec.localPath.empty()) addPaths(*table.locals_, spec.localPath, index);
+  }
+
+  bool mayHave(const std::string& host, std::size_t index) {
+    const auto& meta = routes[index]->metadata;
+    if (hostRefusal({meta.namespace_, meta.name}, host, rules)) return false;
+    const std::size_t keeper = keepers.try_emplace(host, index).first->second;
+    if (routes[keeper]->metadata.namespace_ == meta.namespace_) return true;
+    if (conflicts) conflicts->push_back({index, keeper, host, ""});
+    return false;
   }
 
   const Names* known(Names names) { return names.empty() ? nullptr : &*table.names_.insert(std::move(names)).first; }
@@ -182,23 +195,26 @@ struct RouteTable::Builder {
     for (const Endpoint& other : endpoints) {
       if (!overlaps(other.methods, endpoint.methods)) continue;
       if (other.route != endpoint.route && conflicts) conflicts->push_back({endpoint.route, other.route, key, std::string(path)});
-      return;
+      if (!endpoint.methods) return;
+      Names left = *endpoint.methods;
+      std::erase_if(left, [&](const std::string& method) { return std::ranges::find(*other.methods, method) != other.methods->end(); });
+      if (left.empty()) return;
+      endpoint.methods = known(std::move(left));
     }
     // Those that name their methods are tried before those for all.
     endpoints.insert(endpoint.methods ? endpoints.begin() : endpoints.end(), endpoint);
   }
 };
 
-RouteTable RouteTable::build(std::span<const api::FunctionRoute* const> routes, std::vector<RouteConflict>* conflicts) {
-  std::vector<std::size_t> order(routes.size());
-  std::iota(order.begin(), order.end(), 0);
-  const auto age = [&](std::size_t i) {
-    const api::FunctionRoute& route = *routes[i];
-    return std::tie(route.spec.created, route.metadata.namespace_, route.metadata.name);
-  };
-  std::ranges::sort(order, [&](std::size_t a, std::size_t b) { return age(a) < age(b); });
-  Builder builder{{}, routes, conflicts};
-  for (std::size_t index : order) builder.add(index);
+RouteTable RouteTable::build(std::span<const api::FunctionRoute* const> routes, const HostRules& rules,
+                             std::vector<RouteConflict>* conflicts) {
+  std::vector<std::pair<Precedence, std::size_t>> order;
+  order.reserve(routes.size());
+  for (const api::FunctionRoute* route : routes)
+    order.push_back({{route->spec.created, {route->metadata.namespace_, route->metadata.name}}, order.size()});
+  std::ranges::sort(order);
+  Builder builder{{}, routes, rules, conflicts};
+  for (const auto& [precedence, index] : order) builder.add(index);
   return std::move(builder.table);
 }
 

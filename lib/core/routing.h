@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "api/types.h"
+#include "core/host_rules.h"
 
 namespace pilotlight::core {
 
@@ -33,11 +34,11 @@ struct RouteMatch {
   std::size_t parameterCount = 0;
 };
 
-/// Two routes claim the same host, path and method: the older keeps it.
+/// Two routes claim the same host, path and method: the older keeps it. Or the same host, for two namespaces.
 struct RouteConflict {
   std::size_t loser = 0, winner = 0;
   std::string host;  ///< or the local path
-  std::string path;
+  std::string path;  ///< "": the whole host
 };
 
 class RouteTable {
@@ -47,8 +48,9 @@ class RouteTable {
   RouteTable(RouteTable&&) noexcept;
   RouteTable& operator=(RouteTable&&) noexcept;
 
-  /// Older routes (spec.created, then namespace/name) win over newer ones.
-  static RouteTable build(std::span<const api::FunctionRoute* const> routes, std::vector<RouteConflict>* conflicts = nullptr);
+  /// A contested host or path goes to whom core/host_claims.h says; what a route may not have by the rules is left out.
+  static RouteTable build(std::span<const api::FunctionRoute* const> routes, const HostRules& rules = {},
+                          std::vector<RouteConflict>* conflicts = nullptr);
 
   /// `host` as sent (any case, with or without port). `path` without query.
   RouteMatch match(std::string_view host, std::string_view path, std::string_view method) const;

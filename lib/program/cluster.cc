@@ -17,9 +17,7 @@ std::expected<Cluster, std::string> openCluster(const ClusterOptions& options) {
   if (!transport) return std::unexpected(transport.error().message);
   Cluster cluster;
   cluster.transport = *std::move(transport);
-  kube::RestOptions rest;
-  rest.userAgent = options.userAgent;
-  cluster.client = std::make_unique<kube::RestClient>(*cluster.transport, rest);
+  cluster.client = std::make_unique<kube::RestClient>(*cluster.transport, options.rest);
   cluster.namespace_ = config->namespace_;
   return cluster;
 }

@@ -13,7 +13,7 @@ namespace pilotlight::program {
 struct ClusterOptions {
   std::string kubeconfig{};  ///< a file; empty: $KUBECONFIG, else the pod's own account, else ~/.kube/config
   std::string context{};     ///< of the files; empty: their current one
-  std::string userAgent = "pilotlight";
+  kube::RestOptions rest{};
 };
 
 /// Destroyed in the right order. Thread-safe as its parts.

@@ -39,6 +39,8 @@ all_options() {
   cat <<Y
 images: {prefix: registry.example/pl/, tag: "1.2", pullSecrets: [registry]}
 domain: fn.example.com
+clusterDomain: cluster.example
+hosts: [{suffix: example.com, namespaces: [shop, billing]}, {suffix: "*", namespaces: ["*"]}]
 settings: {gateway: {maxConnections: 10000000, headTimeout: 5s, http2: false}}
 operator: {podAnnotations: {a: b}, podLabels: {c: d}, nodeSelector: {e: f}, tolerations: [{operator: Exists}], priorityClassName: system-cluster-critical}
 gateway:
@@ -105,6 +107,7 @@ gateway_patches() { patches_scale "$gateway" "$@"; }
 replicas_patch() { echo "{\"spec\":{\"replicas\":$1}}"; }
 gateway_scales() { gateway_patches "$1" "$2" "$(replicas_patch "$3")"; } # NAMESPACE NAME REPLICAS
 replicas_of() { kubectl --namespace "$1" get deployment "$2" -o jsonpath='{.spec.replicas}'; }
+host_rules() { rendered --values "$work/all.yaml" --show-only "templates/$1.yaml" | sed -n 's/^ *- \("--allow-host=.*"\)$/\1/p' | paste -sd' '; }
 wrong() { refused "$1" rendered --set "$2"; } # MESSAGE VALUE
 
 # ---------------------------------------------------------------- the checks
@@ -119,6 +122,9 @@ accepted_as_written() {
   check "for one namespace" accepted --values "$work/all.yaml" --set watchNamespace=shop
   check "a Secret of one's own holds the key" says 'secret: {secretName: mine}' rendered --set callHome.existingSecret=mine
   check "then the chart makes none" refused 'could not find template' rendered --set callHome.existingSecret=mine --show-only templates/call-home.yaml
+  local rules='"--allow-host=example.com=shop,billing" "--allow-host=*=*"'
+  check "operator and gateways have the same rules of hosts" test "$(host_rules operator) and $(host_rules gateway)" == "$rules and $rules"
+  check "the functions' Services lead to the cluster's domain" says 'pilotlight-gateway-internal\.pilotlight-system\.svc\.cluster\.example$' rendered --values "$work/all.yaml" --show-only templates/operator.yaml
   check "no number loses its form" rendered_without '[0-9]e\+[0-9]' --values "$work/all.yaml"
 }
 
@@ -156,6 +162,7 @@ wrong_values() {
   check "a name that no namespace can have" wrong "/watchNamespace" watchNamespace=Shop
   check "a resource that is no quantity" wrong "/gateway/resources/requests/cpu" gateway.resources.requests.cpu=much
   check "a route without a parent" wrong "/httpRoute/parentRefs" httpRoute.enabled=true
+  check "a host for nobody" wrong "/hosts/0" "hosts[0].suffix=a.example"
   check "an ingress without a host" wrong "/ingress/hosts" ingress.enabled=true
 }
 

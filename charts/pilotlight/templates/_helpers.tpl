@@ -127,6 +127,15 @@ imagePullSecrets:
 {{- end }}
 {{- end }}
 
+{{- /* Operator and gateways must have the same: one says what the other does. */}}
+{{- define "pilotlight.hostRules" -}}
+- --domain={{ .Values.domain }}
+- --cluster-domain={{ .Values.clusterDomain }}
+{{- range .Values.hosts }}
+- {{ printf "--allow-host=%s=%s" .suffix (join "," .namespaces) | toJson }}
+{{- end }}
+{{- end }}
+
 {{- define "pilotlight.hasSettings" -}}
 {{- if .Values.settings.gateway }}yes{{ end }}
 {{- end }}

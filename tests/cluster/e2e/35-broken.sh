@@ -9,18 +9,28 @@ tells() { # TEXT NAME: in status and by an event
   eventually says "$1" progress "$2" && eventually says "Warning.*$1" kubectl describe function "$2"
 }
 
+told() { eventually refused "$1" ask "$2"; } # TEXT NAME: by the answer's body
+
 broken() {
-  check "an image that is nowhere" make_function nowhere "image: pilotlight.test/nowhere:1, handler: [x], $short_wait"
+  make_loaded
+  record_load 100
+  check "an image that is nowhere" make_function nowhere "image: pilotlight.test/nowhere:1, handler: [x], ${short_wait/3s/120s}"
   check "a handler that crashes" make_function crash "image: docker.io/pilotlight/base-python:0.1.0, handler: [python3, -c, '$crash'], $shim_inside, $short_wait"
   check "a handler that never listens" make_function deaf "image: docker.io/pilotlight/base-python:0.1.0, handler: [python3, -c, 'import time; time.sleep(1000)'], $shim_inside, $short_wait"
   check "a Secret that is not there" make_function secretless "image: docker.io/example/py-echo:1, handler: [python3, server.py], $shim_inside, secrets: [{name: absent, env: true}], $short_wait"
   local name
-  for name in nowhere crash deaf secretless; do check "$name: a request is told why within queue.wait" eventually says '^50[24]$' status_of "$name" / --max-time 30; done
+  for name in crash deaf secretless; do check "$name: a request is told why within queue.wait" eventually says '^50[24]$' status_of "$name" / --max-time 30; done
+  check "the first of an image that is nowhere is told so when the kubelet gives up" refused '"reason":"ImagePullBackOff"' ask nowhere
+  check "an answer has the exit code and the last words" told 'exit code 3: no database' crash
+  check "one says that the handler never listens" told '"reason":"NotListening"' deaf
+  check "one names the Secret" told 'absent' secretless
   check "status and an event name the image" tells 'pilotlight.test/nowhere:1' nowhere
   check "they have the exit code and the last words" tells 'exit code 3: no database' crash
+  check "status says that the handler never listens" eventually says 'does not listen' progress deaf
   check "they name the Secret" tells 'absent' secretless
   check "an update that works heals crash" make_function crash "image: docker.io/example/py-echo:1, handler: [python3, server.py], $shim_inside, $short_wait"
   check "it answers" eventually says '{"a": 2}' ask crash / -d '{"a":2}'
   check "the Secret is made" kubectl create secret generic absent --from-literal=A=b
   check "that heals secretless" eventually says '{"a": 2}' ask secretless / -d '{"a":2}'
+  count_load "beside functions that can't run" 0
 }

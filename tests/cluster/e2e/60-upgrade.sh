@@ -5,11 +5,10 @@ chart() { helm "$@" --namespace "$home" --wait --timeout "${patience}s"; }
 chart_test() { helm test pilotlight --namespace "$home" --timeout "${patience}s"; }
 
 upgrade() {
-  check "a function that is warm" make_function warm "$hello, scale: {min: 2, toZeroAfter: 10m}"
+  make_loaded
   check "one at zero" make_function cold "$hello, $at_zero"
-  check "warm is Ready" is_ready warm
   check "cold is Ready" is_ready cold
-  start_load 50 warm
+  record_load 100
   check "helm upgrade: every pod of the chart is replaced" chart upgrade pilotlight "$ROOT/charts/pilotlight" --reuse-values \
     --set operator.podAnnotations.e2e=next,gateway.podAnnotations.e2e=next
   check "cold is woken by the new gateways" says 'Hello, Ada!' ask cold '/?name=Ada'
@@ -18,5 +17,5 @@ upgrade() {
   check "helm rollback" chart rollback pilotlight
   check "cold is woken by the old gateways" says 'Hello, Ada!' ask cold '/?name=Ada'
   check "the old operator takes it to zero" goes_out cold
-  end_of_load
+  count_load "the chart upgraded and rolled back" 0
 }

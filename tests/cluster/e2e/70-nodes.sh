@@ -6,7 +6,7 @@ on_both() { [[ $(nodes_of "$@" | wc -l) == 2 ]] || { nodes_of "$@"; return 1; };
 only_on() { [[ $(nodes_of "${@:2}") == "$1" ]] || { nodes_of "${@:2}"; return 1; }; } # NODE NAMESPACE SELECTOR
 whole() { # everything is up again
   kubectl -n "$home" rollout status deploy/pilotlight-gateway --timeout="${patience}s" &&
-    kubectl -n "$home" rollout status deploy/pilotlight-operator --timeout="${patience}s" && replicas_ready spread 2
+    kubectl -n "$home" rollout status deploy/pilotlight-operator --timeout="${patience}s" && two_ready
 }
 drained() { kubectl drain "$1" --ignore-daemonsets --delete-emptydir-data --force --timeout="${patience}s"; }
 
@@ -14,24 +14,23 @@ nodes() {
   local second=$NODE-2
   check "a second node joins" "$HERE/up.sh" --join "$second" "$STATE"
   kubectl -n "$home" rollout restart deploy/pilotlight-gateway deploy/pilotlight-operator >/dev/null
-  check "a function of two replicas" make_function spread "$hello, scale: {min: 2}"
-  check "it is Ready" is_ready spread
+  make_loaded
   check "all is up" whole
   check "gateways are on both nodes" on_both "$home" app.kubernetes.io/component=gateway
-  check "so are the replicas" on_both "$namespace" pilotlight.dev/function=spread
-  start_load 50 spread
+  check "so are the replicas" on_both "$namespace" pilotlight.dev/function=loaded
+  record_load 100
   check "the second node is drained" drained "$second"
   check "all is up on the first" whole
-  check "the replicas are there" only_on "$NODE" "$namespace" pilotlight.dev/function=spread
+  check "the replicas are there" only_on "$NODE" "$namespace" pilotlight.dev/function=loaded
   kubectl uncordon "$second" >/dev/null
   check "the first node is drained, and may not take both replicas at once" says 'pods/"spread-.*violate the pod.s disruption budget' drained "$NODE"
   check "all is up on the second" whole
-  check "the replicas are there" only_on "$second" "$namespace" pilotlight.dev/function=spread
+  check "the replicas are there" only_on "$second" "$namespace" pilotlight.dev/function=loaded
   check "a function at zero is woken there" make_function cold "$hello, $at_zero"
   check "is Ready" is_ready cold
   check "it answers" says 'Hello, Ada!' ask cold '/?name=Ada'
   kubectl uncordon "$NODE" >/dev/null
-  end_of_load
+  count_load "each of two nodes drained" 0
   check "the second node is drained again" drained "$second"
   check "all is up on the first again" whole
   check "it leaves" "$HERE/down.sh" --node "$second" "$STATE"

@@ -111,7 +111,7 @@ class Applied(Cluster):
         self.make("clashing")
         api.kubectl("apply", "-f", "-", stdin=json.dumps(function("second", http={"hosts": ["clashing.default.localhost"]})))
         self.addCleanup(remove, "second")
-        eventually(lambda: "HostPathConflict" in json.dumps(api.get(f"{api.FUNCTIONS}/second").get("status", {})), "a condition")
+        eventually(lambda: "HostNotAllowed" in json.dumps(api.get(f"{api.FUNCTIONS}/second").get("status", {})), "a condition")
 
 
 class ColdStart(Cluster):

@@ -24,7 +24,7 @@ inline api::Function function(const std::string& name = "orders") {
 
 inline RenderOptions clusterOptions() {
   RenderOptions options;
-  options.domain = "example.com";
+  options.hosts = {.domain = "example.com", .clusterDomain = "cluster.local"};
   options.gateways = "10.0.0.1:8081";
   options.gatewayService = "pilotlight-gateway.pilotlight-system.svc.cluster.local";
   options.shimImage = "pilotlight/shim:1";

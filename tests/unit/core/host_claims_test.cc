@@ -36,9 +36,8 @@ TEST(HostClaims, OlderKeepsTheSameHostAndPath) {
   EXPECT_FALSE(claims.conflictOf(kOld, older));
   const auto conflict = claims.conflictOf(kNew, newer);
   ASSERT_TRUE(conflict);
-  EXPECT_EQ(conflict->holder, kOld);
-  EXPECT_EQ(conflict->host, "a.example");
-  EXPECT_EQ(conflict->path, "/{proxy+}");
+  EXPECT_EQ(conflict->reason, "HostPathConflict");
+  EXPECT_EQ(conflict->message, "host a.example path /{proxy+}: Function shop/old is older and keeps it");
 }
 
 TEST(HostClaims, SameAgeIsDecidedByName) {
@@ -90,6 +89,39 @@ TEST(HostClaims, OnlyTheSameHostPathAndMethodCollide) {
     const auto newer = claim("2026-01-02T00:00:00Z", each.hosts, {each.route});
     EXPECT_EQ(claims.conflictOf(kNew, newer).has_value(), each.collides) << each.name;
   }
+}
+
+TEST(HostClaims, AHostIsItsOldestClaimantsNamespaces) {
+  const FunctionId kOther{"billing", "x"};
+  const auto oldest = claim("2026-01-01T00:00:00Z", {"api.example"}, {{"/a", {}}});
+  const auto other = claim("2026-01-02T00:00:00Z", {"api.example"}, {{"/b", {}}});
+  const auto newest = claim("2026-01-03T00:00:00Z", {"api.example"}, {{"/b", {}}});
+  HostClaims claims;
+  claims.put(kOld, oldest);
+  EXPECT_THAT(claims.put(kOther, other), IsEmpty());
+  EXPECT_THAT(claims.put(kNew, newest), ElementsAre(kOther)) << "they share a path";
+  const auto conflict = claims.conflictOf(kOther, other);
+  ASSERT_TRUE(conflict);
+  EXPECT_EQ(conflict->reason, "HostTaken");
+  EXPECT_EQ(conflict->message, "host api.example: namespace shop has it, by Function shop/old, which is older; name another host");
+  EXPECT_FALSE(claims.conflictOf(kNew, newest)) << "who has not got the host keeps no path there";
+  EXPECT_THAT(claims.erase(kOld), ElementsAre(kOther, kNew)) << "the host changes hands";
+  EXPECT_FALSE(claims.conflictOf(kOther, other));
+  EXPECT_EQ(claims.conflictOf(kNew, newest)->reason, "HostTaken");
+}
+
+TEST(HostClaims, WhoMayNotHaveAHostKeepsNobodyFromIt) {
+  HostClaims claims(HostRules{.domain = "example.com", .clusterDomain = "cluster.local"});
+  const FunctionId squatter{"evil", "x"};
+  const auto squat = claim("2025-01-01T00:00:00Z", {"old.shop.svc", "old.shop.example.com"}, {{"/login", {}}});
+  claims.put(squatter, squat);
+  const auto mine = claim("2026-01-01T00:00:00Z", {"old.shop.example.com", "old.shop.svc"});
+  EXPECT_THAT(claims.put(kOld, mine), IsEmpty());
+  EXPECT_FALSE(claims.conflictOf(kOld, mine));
+  const auto conflict = claims.conflictOf(squatter, squat);
+  ASSERT_TRUE(conflict);
+  EXPECT_EQ(conflict->reason, "HostNotAllowed");
+  EXPECT_EQ(conflict->message, "host old.shop.svc: it is the name of Function shop/old and of no other; name another host");
 }
 
 TEST(HostClaims, RepeatingAClaimConcernsNobody) {

@@ -31,7 +31,7 @@ struct Routes {
     }
     std::vector<const api::FunctionRoute*> plain;
     for (const auto& route : routes) plain.push_back(&route);
-    table = RouteTable::build(plain, &conflicts);
+    table = RouteTable::build(plain, {}, &conflicts);
   }
 
   /// "name path param=value…", or the outcome.
@@ -110,6 +110,48 @@ TEST(Routing, TheOlderKeepsAContestedPath) {
   EXPECT_EQ(routes.routes[routes.conflicts[0].loser].metadata.name, "newer");
   EXPECT_EQ(routes.routes[routes.conflicts[0].winner].metadata.name, "older");
   EXPECT_EQ(routes.conflicts[0].path, "/a/{x}");
+}
+
+TEST(Routing, NobodyTakesThePathsOfAnothersName) {
+  api::FunctionRoute squatter, victim;
+  squatter.metadata.namespace_ = "evil";
+  squatter.metadata.name = "x";
+  squatter.spec.created = "2025-01-01T00:00:00Z";
+  squatter.spec.hosts = {"orders.shop.svc.cluster.local", "orders.shop", "orders.shop.fn.example.com", "x.evil"};
+  squatter.spec.routes = {{"/login", {}}};
+  victim.metadata.namespace_ = "shop";
+  victim.metadata.name = "orders";
+  victim.spec.created = "2026-01-01T00:00:00Z";
+  victim.spec.hosts = {"orders.shop.fn.example.com", "orders.shop", "orders.shop.svc.cluster.local"};
+  const std::vector<const api::FunctionRoute*> routes{&squatter, &victim};
+  const auto table = RouteTable::build(routes, {.domain = "fn.example.com", .clusterDomain = "cluster.local"});
+  for (const auto& host : victim.spec.hosts) EXPECT_EQ(table.match(host, "/login", "GET").route, 1u) << host;
+  EXPECT_EQ(table.match("x.evil", "/login", "GET").route, 0u) << "its own name stays";
+}
+
+TEST(Routing, AHostIsItsOldestClaimantsNamespaces) {
+  api::FunctionRoute older, newer;
+  older.metadata.namespace_ = "shop";
+  newer.metadata.namespace_ = "evil";
+  older.spec.created = "2026-01-01T00:00:00Z";
+  newer.spec.created = "2026-01-02T00:00:00Z";
+  older.spec.hosts = newer.spec.hosts = {"api.example.com"};
+  newer.spec.routes = {{"/login", {}}};
+  const std::vector<const api::FunctionRoute*> routes{&newer, &older};
+  std::vector<RouteConflict> conflicts;
+  const auto table = RouteTable::build(routes, {}, &conflicts);
+  EXPECT_EQ(table.match("api.example.com", "/login", "GET").route, 1u);
+  ASSERT_EQ(conflicts.size(), 1u);
+  EXPECT_EQ(conflicts[0].loser, 0u);
+  EXPECT_EQ(conflicts[0].winner, 1u);
+  EXPECT_EQ(conflicts[0].path, "");
+}
+
+TEST(Routing, LosesOnlyTheMethodsThatAnOlderOneHas) {
+  const Routes routes({{"older", {"h"}, {{"/x", {"GET"}}}}, {"newer", {"h"}, {{"/x", {"GET", "PUT"}}}, "2026-01-02T00:00:00Z"}});
+  EXPECT_EQ(routes.find("h", "/x", "GET"), "older /x");
+  EXPECT_EQ(routes.find("h", "/x", "PUT"), "newer /x");
+  EXPECT_EQ(routes.conflicts.size(), 1u);
 }
 
 TEST(Routing, LocalPathsAreStrippedAndTheLongestWins) {

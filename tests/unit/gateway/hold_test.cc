@@ -37,6 +37,30 @@ TEST_F(GatewayTest, WakesAgainWhenSomeoneWritesZero) {
   client.join();
 }
 
+TEST_F(GatewayTest, WhatWaitsForAFunctionIsAnsweredByTheOneMadeAnew) {
+  deployment();
+  apply(route());
+  start();
+  std::thread before([&] { EXPECT_EQ(call(gateway_->address(), "/f/before").body, "GET /before "); });
+  EXPECT_TRUE(eventually([&] { return scale() == 1 && load().queued == 1; }));
+  ASSERT_TRUE(cluster_.remove(kube::resources::functionRoutes, {"default", "f"}, {}));
+  ASSERT_TRUE(cluster_.remove(kube::resources::deployments, {"default", "f-00001"}, {}));
+  ASSERT_TRUE(eventually([&] { return load().queued == 0; })) << "the gateway has not heard of it";
+
+  auto anew = route();
+  anew.spec.created = "2026-01-02T00:00:00Z";
+  anew.spec.backends[0].deployment = "f-anew";
+  deployment("f-anew");
+  apply(anew);
+  std::thread after([&] { EXPECT_EQ(call(gateway_->address(), "/f/after").body, "GET /after "); });
+  EXPECT_TRUE(eventually([&] { return scale("f-anew") == 1; })) << "it is woken, whatever waited before";
+  EXPECT_TRUE(eventually([&] { return load().queued == 2; }));
+  ServerFixture server;
+  replica("p", server);
+  before.join();
+  after.join();
+}
+
 TEST_F(GatewayTest, KeepsWhatItKnowsOfAHeldRequestWhenRoutesChange) {
   auto users = route();
   users.spec.routes = {{"/a-rather-long-literal-segment/{a_rather_long_parameter_name}", {}}};

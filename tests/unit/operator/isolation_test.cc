@@ -12,6 +12,7 @@ class Isolation : public testing::OperatorTest {
  protected:
   Isolation() {
     options_.localPaths = false;
+    options_.hosts.clusterDomain = "cluster.local";
     options_.network =
         core::NetworkOptions{.gatewayNamespace = "system", .gatewayLabels = {{"app", "gateway"}}, .monitoringNamespaces = {}};
   }

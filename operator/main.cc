@@ -9,7 +9,9 @@
 
 #include "kube/lease.h"
 #include "operator/leader.h"
+#include "operator/settings.h"
 #include "program/cluster.h"
+#include "program/config.h"
 #include "program/signals.h"
 
 namespace {
@@ -19,7 +21,7 @@ using namespace pilotlight;
 struct Options {
   program::ClusterOptions cluster{.userAgent = "pilotlight-operator"};
   std::string listen = "0.0.0.0:8082";
-  std::string namespace_, identity;
+  std::string namespace_, identity, config;
   std::string leaseName = "pilotlight-operator";
   int leaseSeconds = 15;
   op::LeaderOptions leader{.operator_ = {.workers = 4}, .pods = {}, .loads = {}};
@@ -66,6 +68,7 @@ void addOptions(CLI::App& app, Options& options) {
   app.add_option("--shim-image", serve.shimImage, "holds the shim, for images that do not")->capture_default_str();
   app.add_option("--history", serve.history, "versions kept beside the one that serves")->check(CLI::Range(0, 1000))->capture_default_str();
   app.add_option("--workers", serve.workers, "Functions reconciled at once")->check(CLI::Range(1, 64))->capture_default_str();
+  app.add_option("--config", options.config, "YAML file with a section `operator`: docs/settings.md");
   app.add_option("--log-level", serve.logLevel, "of the log on stdout")
       ->check(CLI::IsMember({"trace", "debug", "info", "warning", "error", "off"}))
       ->capture_default_str();
@@ -168,6 +171,11 @@ int main(int argc, char** argv) {
   const auto listen = net::parseAddress(options.listen);
   if (!listen) {
     std::cerr << "--listen " << options.listen << ": " << listen.error() << "\n";
+    return 2;
+  }
+  const api::SettingsTarget targets[] = {{op::settings(), &options.leader.operator_}};
+  if (auto read = program::readConfig(options.config, targets); !read) {
+    std::cerr << read.error() << "\n";
     return 2;
   }
   return run(signals, options, *listen);

@@ -39,7 +39,7 @@ all_options() {
   cat <<Y
 images: {prefix: registry.example/pl/, tag: "1.2", pullSecrets: [registry]}
 domain: fn.example.com
-settings: {gateway: {maxConnections: 10000000, headTimeout: 5s, http2: false}}
+settings: {gateway: {maxConnections: 10000000, headTimeout: 5s, http2: false}, operator: {parkingTicks: 10, parkedLook: 8s}}
 operator: {podAnnotations: {a: b}, podLabels: {c: d}, nodeSelector: {e: f}, tolerations: [{operator: Exists}], priorityClassName: system-cluster-critical}
 gateway:
   autoscaling: {enabled: true}

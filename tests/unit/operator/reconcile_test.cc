@@ -49,6 +49,30 @@ TEST_F(Reconcile, ReplicasAreNotTheOperatorsField) {
   EXPECT_THAT(refused.error().message, AllOf(HasSubstr("pilotlight-autoscaler"), Not(HasSubstr("pilotlight-operator"))));
 }
 
+TEST_F(Reconcile, ObjectsAreMadeByOneWriteEach) {
+  startOperator();
+  applyFunction("hello", initial(0));
+  ASSERT_TRUE(eventually([&] { return isReady("hello"); }));
+  EXPECT_EQ(get(resources::deployments, "hello-00001").generation(), 1) << "another template would have meant another ReplicaSet";
+  EXPECT_EQ(get(resources::functionRoutes, "hello").generation(), 1);
+}
+
+TEST_F(Reconcile, WhatIsNoLongerRenderedGoesFromADeploymentAndOthersAdditionsStay) {
+  startOperator();
+  applyFunction("hello");
+  ASSERT_TRUE(eventually([&] { return isReady("hello"); }));
+  stopOperator();
+  const Json theirs{{"metadata", {{"annotations", {{"example.com/theirs", "kept"}}}}}};
+  const Json ours{{"metadata", {{"annotations", {{core::kAnnotationRendered, "of an earlier release"}}}}},
+                  {"spec", {{"template", {{"spec", {{"priority", 7}}}}}}}};
+  ASSERT_TRUE(cluster_.mergePatch(resources::deployments, {"default", "hello-00001"}, theirs, "someone", ""));
+  ASSERT_TRUE(cluster_.mergePatch(resources::deployments, {"default", "hello-00001"}, ours, api::kManagerOperator, ""));
+  startOperator();
+  EXPECT_TRUE(eventually([&] { return get(resources::deployments, "hello-00001").at("/spec/template/spec/priority") == nullptr; }));
+  EXPECT_EQ(get(resources::deployments, "hello-00001").annotation("example.com/theirs"), "kept");
+  EXPECT_EQ(replicas("hello-00001"), 1);
+}
+
 TEST_F(Reconcile, GoesQuietOnceDone) {
   startOperator();
   applyFunction("hello");

@@ -1,5 +1,7 @@
 // pilotlight-operator: the operator on a cluster. Of several that run, the one that holds the Lease works, the others stand by.
 // Exit codes: 0 it was told to end; 1 it could not start, or lost the Lease; 2 wrong usage.
+#include <malloc.h>
+
 #include <CLI/CLI.hpp>
 #include <atomic>
 #include <cstdlib>
@@ -101,6 +103,7 @@ bool lead(const program::Signals& signals, op::Leader& leader, const op::Log& lo
     log.error("operator did not start", {{"error", started.error()}});
     return false;
   }
+  ::malloc_trim(0);  // what the first lists needed
   while (signals.wait() != program::Signals::Event::end) {
   }
   return true;
@@ -159,6 +162,7 @@ int run(const program::Signals& signals, Options& options, const net::Address& l
 }  // namespace
 
 int main(int argc, char** argv) {
+  ::mallopt(M_ARENA_MAX, 2);  // few heaps: some twenty threads would each have one
   const program::Signals signals;
   Options options;
   CLI::App app("Runs Functions on Kubernetes: versions, Deployments, routes, replicas.", "pilotlight-operator");

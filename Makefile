@@ -79,7 +79,7 @@ cluster-up: cluster-build deps-images programs  ## start a Kubernetes on this ma
 cluster-down:  ## end it, with all that was in it
 	tests/cluster/down.sh
 
-cluster-test: cluster-build deps-images programs  ## everything end to end on a Kubernetes started for it (as root; 10 minutes), or only TOPICS
+cluster-test: cluster-build deps-images programs  ## everything end to end on a Kubernetes started for it (as root; 12 minutes), or only TOPICS
 	tests/cluster/e2e.sh -b $(RELEASE)/bin $(TOPICS)
 
 cluster-test-smoke: cluster-build deps-images programs  ## the part of it for every change (5 minutes)

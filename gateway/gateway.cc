@@ -135,9 +135,10 @@ struct Gateway::Impl {
 
   std::string metrics() {
     const auto entries = registry.entries();
-    return renderMetrics(entries, {shared.unrouted.load(std::memory_order_relaxed), waker.patches(), log.dropped(),
-                                   static_cast<std::uint64_t>(registry.watchRestarts()), owners.moves(), entries.size(), pool.counts(),
-                                   memory.counts(), &waker.sent(), &waker.answered(), &callHome, &coldStarts, tls.get()});
+    return renderMetrics(
+        entries, {shared.unrouted.load(std::memory_order_relaxed), waker.patches(), log.dropped(),
+                  static_cast<std::uint64_t>(registry.watchRestarts()), owners.moves(), static_cast<std::uint64_t>(options.crashes),
+                  entries.size(), pool.counts(), memory.counts(), &waker.sent(), &waker.answered(), &callHome, &coldStarts, tls.get()});
   }
 
   const GatewayOptions options;
@@ -168,21 +169,30 @@ Gateway::~Gateway() {
   stop(std::chrono::milliseconds(0));
 }
 
-std::expected<void, std::string> Gateway::start() {
-  auto open = net::listenTcp(impl_->options.listen);
+std::expected<Listeners, std::string> listen(const GatewayOptions& options) {
+  auto open = net::listenTcp(options.listen);
   if (!open) return std::unexpected(open.error());
-  auto own = net::listenTcp(impl_->options.internalListen);
-  if (!own) return std::unexpected(own.error());
-  net::Fd secure;
+  auto internal = net::listenTcp(options.internalListen);
+  if (!internal) return std::unexpected(internal.error());
+  if (options.tls.certificates.empty()) return Listeners{*std::move(open), *std::move(internal), {}};
+  auto secure = net::listenTcp(options.tls.listen);
+  if (!secure) return std::unexpected(secure.error());
+  return Listeners{*std::move(open), *std::move(internal), *std::move(secure)};
+}
+
+std::expected<void, std::string> Gateway::start() {
+  auto listeners = listen(impl_->options);
+  if (!listeners) return std::unexpected(listeners.error());
+  return start(*std::move(listeners));
+}
+
+std::expected<void, std::string> Gateway::start(Listeners listeners) {
   if (impl_->tls) {
     if (auto read = impl_->tls->start(); !read) return read;
-    auto listening = net::listenTcp(impl_->options.tls.listen);
-    if (!listening) return std::unexpected(listening.error());
-    secure = *std::move(listening);
-    impl_->tlsAddress = net::localAddress(secure.get());
+    impl_->tlsAddress = net::localAddress(listeners.secure.get());
   }
-  impl_->address = net::localAddress(open->get());
-  impl_->internalAddress = net::localAddress(own->get());
+  impl_->address = net::localAddress(listeners.open.get());
+  impl_->internalAddress = net::localAddress(listeners.internal.get());
   const int loops = impl_->options.loops > 0 ? impl_->options.loops : static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
   for (int i = 0; i < loops; ++i) impl_->workers.push_back(std::make_unique<Worker>(impl_->shared, i));
   impl_->started = true;
@@ -195,8 +205,8 @@ std::expected<void, std::string> Gateway::start() {
   impl_->memory.start();
   const auto another = [](const net::Fd& fd) { return net::Fd(fcntl(fd.get(), F_DUPFD_CLOEXEC, 0)); };
   for (auto& worker : impl_->workers) {
-    worker->listen(another(*open), another(*own));
-    if (secure) worker->listenTls(another(secure), *impl_->tls);
+    worker->listen(another(listeners.open), another(listeners.internal));
+    if (impl_->tls) worker->listenTls(another(listeners.secure), *impl_->tls);
   }
   return {};
 }

@@ -56,6 +56,7 @@ struct TlsOptions {
 struct GatewayOptions {
   std::string name = "gateway";  ///< unique among gateways; acknowledges FunctionRoutes
   std::string uid{};             ///< its pod's
+  int crashes = 0;               ///< of gateways before this one, in the same container: for the metric
   PeersOptions peers{};          ///< where the other gateways are
   CallHomeOptions callHome{};    ///< who is believed that says that a replica is there
   std::string watchNamespace{};  ///< functions of this namespace only; empty: of all
@@ -96,6 +97,13 @@ struct GatewayOptions {
   std::function<std::uint64_t()> memoryUsed{};  ///< how much it uses; default: measured
 };
 
+/// Sockets that listen. Nobody accepts from them before the gateway knows routes and pods: connections wait.
+struct Listeners {
+  net::Fd open, internal;
+  net::Fd secure;  ///< none without a certificate
+};
+std::expected<Listeners, std::string> listen(const GatewayOptions& options);
+
 class Gateway final : public core::LoadSource {
  public:
   Gateway(kube::Client& client, GatewayOptions options);
@@ -103,6 +111,7 @@ class Gateway final : public core::LoadSource {
 
   /// Listens, and returns once routes and pods are known.
   std::expected<void, std::string> start();
+  std::expected<void, std::string> start(Listeners listeners);
   /// /readyz says no from now on; everything else goes on. Before drain(), so that those who send requests learn of it in time.
   void announceEnd();
   /// Stops accepting, and lets requests in flight end for at most `grace`: waking functions, too.

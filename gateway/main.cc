@@ -1,4 +1,5 @@
-// pilotlight-gateway: the gateway on a cluster. Exit codes: 0 it was told to end; 1 it could not start; 2 wrong usage.
+// pilotlight-gateway: the gateway on a cluster, as the child of a small keeper (docs/adr/0019).
+// Exit codes: 0 it was told to end; 1 it could not start; 2 wrong usage; 128 + N: it crashed again and again, at last by signal N.
 #include <malloc.h>
 
 #include <CLI/CLI.hpp>
@@ -11,6 +12,7 @@
 #include "gateway/settings.h"
 #include "program/cluster.h"
 #include "program/config.h"
+#include "program/keeper.h"
 #include "program/signals.h"
 
 namespace {
@@ -113,11 +115,12 @@ void boundHeap() {
   ::mallopt(M_TRIM_THRESHOLD, 64 << 10);
 }
 
-int run(const program::Signals& signals, Options& options) {
-  const auto failed = [](const std::string& why) {
-    say("error", "gateway did not start", {{"error", why}});
-    return 1;
-  };
+int failed(const std::string& why) {
+  say("error", "gateway did not start", {{"error", why}});
+  return 1;
+}
+
+int run(const program::Signals& signals, Options& options, gateway::Listeners listeners) {
   auto cluster = program::openCluster(options.cluster);
   if (!cluster) return failed(cluster.error());
   auto& callHome = options.gateway.callHome;
@@ -129,7 +132,7 @@ int run(const program::Signals& signals, Options& options) {
   }
   if (options.gateway.peers.namespace_.empty()) options.gateway.peers.namespace_ = cluster->namespace_;
   gateway::Gateway gateway(*cluster->client, options.gateway);
-  const auto started = gateway.start();
+  const auto started = gateway.start(std::move(listeners));
   if (started) {
     ::malloc_trim(0);  // what the first lists needed
     say("info", "gateway started",
@@ -151,6 +154,21 @@ int run(const program::Signals& signals, Options& options) {
   return 0;
 }
 
+int keep(const program::Signals& signals, Options& options) {
+  auto listeners = gateway::listen(options.gateway);
+  if (!listeners) return failed(listeners.error());
+  program::Kept kept;
+  kept.program = [&](int crashes) {
+    options.gateway.crashes = crashes;
+    return run(signals, options, *std::move(listeners));
+  };
+  kept.crashed = [](int signal, bool again) {
+    say("error", again ? "gateway crashed; another one takes its place" : "gateway crashed", {{"signal", std::to_string(signal)}});
+  };
+  kept.ending = [&] { *listeners = {}; };  // the gateway's own are the last ones: once it closes them, connections are refused
+  return program::keep({}, kept);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -168,5 +186,5 @@ int main(int argc, char** argv) {
     std::cerr << done.error() << "\n";
     return 2;
   }
-  return run(signals, options);
+  return keep(signals, options);
 }

@@ -200,6 +200,8 @@ std::string renderMetrics(const std::vector<std::shared_ptr<FunctionEntry>>& ent
   text.single("pilotlight_gateway_owner_moves_total", "counter",
               "Times that this gateway became the one that gives out a function's slots.", counts.ownerMoves);
   text.single("pilotlight_gateway_watch_restarts_total", "counter", "Relists of routes or pods after the first.", counts.watchRestarts);
+  text.single("pilotlight_gateway_crashes_total", "counter", "Crashed gateways that this one took the place of, in the same container.",
+              counts.crashes);
   return std::move(text.out);
 }
 

@@ -19,7 +19,7 @@ namespace pilotlight::gateway {
 using ColdStartHistograms = std::array<FunctionCounters::Histogram, core::kColdStartPhases.size()>;
 
 struct GatewayCounts {
-  std::uint64_t unrouted = 0, wakePatches = 0, accessLogDropped = 0, watchRestarts = 0, ownerMoves = 0;
+  std::uint64_t unrouted = 0, wakePatches = 0, accessLogDropped = 0, watchRestarts = 0, ownerMoves = 0, crashes = 0;
   std::size_t functions = 0;
   Pool::Counts pool = {};
   MemoryGuard::Counts memory = {};

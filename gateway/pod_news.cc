@@ -22,6 +22,17 @@ void PodNews::forget(const std::string& uid) {
   pods_.erase(uid);
 }
 
+void PodNews::refused(std::int64_t version, std::string why) {
+  std::lock_guard lock(mutex_);
+  refusedVersion_ = version;
+  refused_ = std::move(why);
+}
+
+bool PodNews::empty() const {
+  std::lock_guard lock(mutex_);
+  return pods_.empty();
+}
+
 PodNews::Trouble PodNews::trouble(std::int64_t version) const {
   std::lock_guard lock(mutex_);
   const News* worst = nullptr;
@@ -31,6 +42,8 @@ PodNews::Trouble PodNews::trouble(std::int64_t version) const {
     every = every && news.problem.backedOff;
     if (worst == nullptr || rank(news) > rank(*worst)) worst = &news;
   }
+  if (worst == nullptr && !refused_.empty() && refusedVersion_ == version)
+    return {kFailedCreate, "no pod can be made: " + refused_, false};
   if (worst == nullptr || rank(*worst) == 0) return {};
   if (!worst->problem) return {kNotListening, "pod " + worst->pod + " runs, but its handler does not listen", false};
   const auto& [reason, message, backedOff] = worst->problem;

@@ -10,6 +10,8 @@
 
 namespace pilotlight::gateway {
 
+/// Kubernetes' word for it, in events and conditions of what should have made the pod.
+inline constexpr const char* kFailedCreate = "FailedCreate";
 /// The reason for which there is no word of Kubernetes'.
 inline constexpr const char* kNotListening = "NotListening";
 
@@ -18,6 +20,9 @@ class PodNews {
   /// `runsUnready`: its handler does not listen, and nothing is known to be wrong.
   void tell(const std::string& uid, const std::string& pod, std::int64_t version, core::PodProblem problem, bool runsUnready);
   void forget(const std::string& uid);
+  /// Its Deployment can't make pods: why; "": it can.
+  void refused(std::int64_t version, std::string why);
+  bool empty() const;  ///< no pod is known
 
   struct Trouble {
     std::string reason, message;  ///< of the pod that tells most; reason empty: nothing is known to be wrong
@@ -33,7 +38,9 @@ class PodNews {
     bool runsUnready = false;
   };
   mutable std::mutex mutex_;
-  std::map<std::string, News> pods_;  // by uid; guarded by mutex_
+  std::map<std::string, News> pods_;  // by uid; guarded by mutex_, as the next
+  std::int64_t refusedVersion_ = 0;
+  std::string refused_;
 };
 
 }  // namespace pilotlight::gateway

@@ -1,6 +1,9 @@
 #include "gateway/waker.h"
 
 #include <algorithm>
+#include <charconv>
+
+#include "core/pod_problem.h"
 
 namespace pilotlight::gateway {
 
@@ -90,7 +93,7 @@ void Waker::raise(FunctionEntry& entry, Clock::time_point asked) {
       if (!read) return log_("function can't be woken; trying again", entry.key(), read.error().message);
       deployment = *read;
     }
-    if (deployment.intAt("/spec/replicas", 1) >= 1) return;
+    if (deployment.intAt("/spec/replicas", 1) >= 1) return lookForPods(entry, key);
     const auto sent = Clock::now();
     auto raised = client_.patchScale(kube::resources::deployments, key, 1, deployment.resourceVersion(), api::kManagerGateway);
     if (raised) {
@@ -103,6 +106,17 @@ void Waker::raise(FunctionEntry& entry, Clock::time_point asked) {
     if (raised.error().code != kube::ErrorCode::conflict)
       return log_("function can't be woken; trying again", entry.key(), raised.error().message);
   }
+}
+
+// It was raised, and no pod has come: can none be made?
+void Waker::lookForPods(FunctionEntry& entry, const kube::Key& key) {
+  if (!entry.pods().empty()) return;
+  const auto deployment = client_.get(kube::resources::deployments, key);
+  if (!deployment) return;
+  std::int64_t version = 0;
+  const std::string label = deployment->label(api::kLabelVersion);
+  std::from_chars(label.data(), label.data() + label.size(), version);
+  entry.pods().refused(version, core::podsRefused(deployment->json()));
 }
 
 }  // namespace pilotlight::gateway

@@ -41,6 +41,7 @@ class Waker {
   };
   void run();
   void raise(FunctionEntry& entry, Clock::time_point asked);
+  void lookForPods(FunctionEntry& entry, const kube::Key& key);
 
   kube::Client& client_;
   const std::chrono::milliseconds repeat_;

@@ -81,7 +81,7 @@ kube::Result<void> Applier::applyVersion(const Gathered& gathered, const core::P
     }
   }
   // Never applied over: a version is immutable, and a number that exists means that the cache is behind.
-  return ignoreValue(client_.create(resources::functionVersions, api::write(*plan.newVersion), api::kManagerOperator));
+  return behindIfThere(client_.create(resources::functionVersions, api::write(*plan.newVersion), api::kManagerOperator));
 }
 
 // A new key must not replace pods that run: they keep theirs until the function is at zero or changes (ADR 13).
@@ -181,7 +181,7 @@ kube::Result<void> Applier::applyRoute(const Gathered& gathered, const core::Pla
   }
   kube::Json route = api::write(plan.route);
   if (!gathered.route) {
-    return ignoreValue(client_.create(resources::functionRoutes, route, api::kManagerOperator));
+    return behindIfThere(client_.create(resources::functionRoutes, route, api::kManagerOperator));
   }
   route["metadata"]["resourceVersion"] = gathered.route.resourceVersion();
   return ignoreValue(client_.update(resources::functionRoutes, route, api::kManagerOperator));
@@ -248,8 +248,8 @@ kube::Result<void> Applier::applyStatus(const kube::Object& function, const api:
   return {};
 }
 
-kube::Result<void> Applier::applyInvalid(const kube::Object& function, const api::FunctionStatus& before,
-                                         const api::FunctionStatus& after) const {
+kube::Result<void> Applier::applyConditions(const kube::Object& function, const api::FunctionStatus& before,
+                                            const api::FunctionStatus& after) const {
   const kube::Json now = api::writeStatus(after)["conditions"];
   if (now == api::writeStatus(before)["conditions"] && function.intAt("/status/observedGeneration") == after.observedGeneration) {
     return {};
@@ -276,6 +276,7 @@ kube::Result<kube::Object> Applier::adoptOrFail(const kube::Resource& resource, 
                                                 kube::Error why) const {
   auto there = client_.get(resource, key);
   if (there && !controlledBy(*there, ownerUid)) {
+    why.message += ": it is not the Function's; delete it or give the Function another name";
     return std::unexpected(std::move(why));
   }
   return there;

@@ -24,7 +24,8 @@ class Applier {
   kube::Result<void> apply(const Gathered& gathered, const core::Plan& plan) const;
   kube::Result<void> applyStatus(const kube::Object& function, const api::FunctionStatus& before, const api::FunctionStatus& after) const;
   /// The Ready condition alone, of a Function whose spec can't be read: the rest of the status stays as it is.
-  kube::Result<void> applyInvalid(const kube::Object& function, const api::FunctionStatus& before, const api::FunctionStatus& after) const;
+  kube::Result<void> applyConditions(const kube::Object& function, const api::FunctionStatus& before,
+                                     const api::FunctionStatus& after) const;
 
  private:
   void tellSourceChanged(const kube::Object& function, std::int64_t version) const;

@@ -40,6 +40,7 @@ kube::Result<void> Applier::applyIsolation(const Gathered& gathered) const {
 
 kube::Result<kube::Object> Applier::ensure(const kube::Resource& resource, kube::Json desired, const kube::Object& cached,
                                            const std::string& ownerUid) const {
+  desired = core::stamped(std::move(desired));
   if (cached) {
     return hasAll(desired, cached.json()) ? cached : applyOver(resource, std::move(desired), cached.resourceVersion());
   }

@@ -19,4 +19,12 @@ inline kube::Result<void> ignoreNotFound(kube::Result<void> result) {
   return result;
 }
 
+/// What is to be made is there already: the cache is behind, and the next pass knows better.
+inline kube::Result<void> behindIfThere(kube::Result<kube::Object> made) {
+  if (!made && made.error().code == kube::ErrorCode::alreadyExists) {
+    made.error().code = kube::ErrorCode::conflict;
+  }
+  return ignoreValue(made);
+}
+
 }  // namespace pilotlight::op

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "api/api.h"
+#include "core/pod_problem.h"
 
 namespace pilotlight::op {
 
@@ -83,7 +84,7 @@ void Caches::watchFunctions() {
 
 void Caches::watchOwned() {
   deployments.addHandler([this](const kube::Object& before, const kube::Object& after) {
-    if (!before || !after || !sameIntent(before, after)) {
+    if (!before || !after || !sameIntent(before, after) || core::podsRefused(before.json()) != core::podsRefused(after.json())) {
       changed_(functionOf(after ? after : before));
     }
     if (after && after.intAt("/spec/replicas", 1) > 0) {

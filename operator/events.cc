@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "api/api.h"
+#include "kube/status.h"
 
 namespace pilotlight::op {
 
@@ -104,8 +105,9 @@ void EventRecorder::writeFirst(const Entry& entry, const std::string& identity) 
   const auto made = client_.create(kube::resources::events, render(key, entry.function, entry.uid, entry.event, api::formatTime(entry.at)),
                                    api::kManagerOperator);
   if (!made) {
-    log_.warn("event not written",
-              {{"function", entry.function.toString()}, {"reason", entry.event.reason}, {"error", made.error().message}});
+    const auto tell = kube::namespaceIsTerminating(made.error()) ? &Log::debug : &Log::warn;
+    (log_.*tell)("event not written",
+                 {{"function", entry.function.toString()}, {"reason", entry.event.reason}, {"error", made.error().message}});
     return;
   }
   written_.push_back({identity, key, 1, entry.at});

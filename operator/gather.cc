@@ -61,7 +61,10 @@ core::PodState podState(const kube::Object& pod, const std::string& mountFailure
 
 core::DeploymentState deploymentState(const kube::Object& deployment) {
   // An absent count means 1 to Kubernetes.
-  return {.name = deployment.name(), .version = versionOf(deployment), .replicas = static_cast<int>(deployment.intAt("/spec/replicas", 1))};
+  return {.name = deployment.name(),
+          .version = versionOf(deployment),
+          .replicas = static_cast<int>(deployment.intAt("/spec/replicas", 1)),
+          .cantMakePods = core::podsRefused(deployment.json())};
 }
 
 bool controlledBy(const kube::Object& object, const std::string& uid) {

@@ -2,6 +2,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "kube/status.h"
+
 namespace pilotlight::op {
 
 namespace {
@@ -28,6 +30,12 @@ api::FunctionStatus statusOf(const kube::Object& function) {
   return status;
 }
 
+/// By rights, a policy, a quota, or what has the name already: its owner can do something about it.
+bool wasRefused(const kube::Error& error) {
+  using enum kube::ErrorCode;
+  return error.code == forbidden || error.code == invalid || error.code == badRequest || error.code == alreadyExists;
+}
+
 }  // namespace
 
 Outcome Reconciler::reconcile(const kube::Key& function) const {
@@ -46,7 +54,11 @@ Outcome Reconciler::reconcile(const kube::Key& function) const {
     return outcome;
   }
   const core::Plan plan = core::decide(gathered->observed, options_, std::chrono::system_clock::now());
-  const Outcome outcome = outcomeOf(function, applier_.apply(*gathered, plan));
+  const auto applied = applier_.apply(*gathered, plan);
+  const Outcome outcome = outcomeOf(function, applied);
+  if (outcome == Outcome::failed && wasRefused(applied.error())) {
+    tellRefused(*gathered, applied.error().message);
+  }
   int desired = 0;
   for (const auto& deployment : gathered->observed.deployments) {
     desired += deployment.replicas;
@@ -60,7 +72,13 @@ Outcome Reconciler::reconcile(const kube::Key& function) const {
 Outcome Reconciler::reconcileInvalid(const kube::Object& function, const api::FieldErrors& errors) const {
   const api::FunctionStatus before = statusOf(function);
   const auto after = core::invalidStatus(before, function.generation(), api::toString(errors), std::chrono::system_clock::now());
-  return outcomeOf(function.key(), applier_.applyInvalid(function, before, after));
+  return outcomeOf(function.key(), applier_.applyConditions(function, before, after));
+}
+
+void Reconciler::tellRefused(const Gathered& gathered, const std::string& why) const {
+  const auto& before = gathered.observed.function.status;
+  const auto after = core::refusedStatus(before, gathered.function.generation(), why, std::chrono::system_clock::now());
+  outcomeOf(gathered.function.key(), applier_.applyConditions(gathered.function, before, after));
 }
 
 Outcome Reconciler::outcomeOf(const kube::Key& function, const kube::Result<void>& result) const {
@@ -68,7 +86,7 @@ Outcome Reconciler::outcomeOf(const kube::Key& function, const kube::Result<void
     return Outcome::done;
   }
   const auto code = result.error().code;
-  if (code == kube::ErrorCode::conflict || code == kube::ErrorCode::alreadyExists || code == kube::ErrorCode::cancelled) {
+  if (code == kube::ErrorCode::conflict || code == kube::ErrorCode::cancelled || kube::namespaceIsTerminating(result.error())) {
     log_.debug("function is reconciled again", {{"function", function.toString()}, {"cause", result.error().message}});
     return Outcome::again;
   }

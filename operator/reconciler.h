@@ -11,7 +11,7 @@ namespace pilotlight::op {
 
 enum class Outcome {
   done,
-  again,   ///< a conflict: what was known is old, the news are on their way
+  again,   ///< what was known is old, the news are on their way: a conflict, a namespace that is being deleted
   failed,  ///< an error: again, later and later
 };
 
@@ -25,6 +25,7 @@ class Reconciler {
 
  private:
   Outcome reconcileInvalid(const kube::Object& function, const api::FieldErrors& errors) const;
+  void tellRefused(const Gathered& gathered, const std::string& why) const;
   Outcome outcomeOf(const kube::Key& function, const kube::Result<void>& result) const;
 
   const Caches& caches_;

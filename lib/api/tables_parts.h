@@ -106,16 +106,45 @@ struct Table<Metadata> {
 // -- parts of FunctionSpec --------------------------------------------------------------------------------------------
 
 template <>
+struct Table<KeyRef> {
+  static constexpr std::string_view name = "KeyRef";
+  static constexpr std::string_view doc = "One key of a Secret or a ConfigMap.";
+  static constexpr std::array rows = {
+      row<&KeyRef::name>("name", "The name of the Secret or ConfigMap, in the Function's namespace.",
+                         {.required = true, .maxLength = 253, .format = Format::subdomain}),
+      row<&KeyRef::key>("key", "The key whose value is taken.", {.required = true, .nonEmpty = true, .maxLength = 253}),
+  };
+};
+
+template <>
+struct Table<EnvVarSource> {
+  static constexpr std::string_view name = "EnvVarSource";
+  static constexpr std::string_view doc =
+      "Where a variable's value comes from. Replicas are replaced after a change, where the operator may see it.";
+  static constexpr std::array rows = {
+      row<&EnvVarSource::secretKeyRef>("secretKeyRef", "A key of a Secret."),
+      row<&EnvVarSource::configMapKeyRef>("configMapKeyRef", "A key of a ConfigMap."),
+  };
+  static constexpr std::array rules = {
+      rule<EnvVarSource, [](const EnvVarSource& source) { return source.secretKeyRef.has_value() != source.configMapKeyRef.has_value(); }>(
+          "has(self.secretKeyRef) != has(self.configMapKeyRef)", "give one of the two, secretKeyRef or configMapKeyRef", "secretKeyRef"),
+  };
+};
+
+template <>
 struct Table<EnvVar> {
   static constexpr std::string_view name = "EnvVar";
   static constexpr std::string_view doc = "An environment variable of the handler.";
   static constexpr std::array rows = {
       row<&EnvVar::name>("name", "The variable's name.", {.required = true, .maxLength = 253, .format = Format::envName}),
       row<&EnvVar::value>("value", "The variable's value.", {.maxLength = 32768, .format = Format::text}),
+      row<&EnvVar::valueFrom>("valueFrom", "Takes the value from a key of a Secret or a ConfigMap."),
   };
   static constexpr std::array rules = {
       rule<EnvVar, [](const EnvVar& env) { return !env.name.starts_with("PILOTLIGHT_"); }>(
           "!self.name.startsWith('PILOTLIGHT_')", "must not start with PILOTLIGHT_: those names are reserved", "name"),
+      rule<EnvVar, [](const EnvVar& env) { return !env.valueFrom || env.value.empty(); }>(
+          "!has(self.valueFrom) || !has(self.value)", "has no meaning with value: leave one of the two out", "valueFrom"),
   };
 };
 

@@ -95,9 +95,20 @@ enum class MetricType { concurrency };
 enum class OnChange { none, signal };
 enum class PortProtocol { tcp, udp, sctp };
 
+/// One key of a Secret or a ConfigMap of the Function's namespace.
+struct KeyRef {
+  std::string name, key;
+};
+
+/// One of the two.
+struct EnvVarSource {
+  std::optional<KeyRef> secretKeyRef, configMapKeyRef;
+};
+
 struct EnvVar {
   std::string name;
   std::string value;
+  std::optional<EnvVarSource> valueFrom{};  ///< instead of value
 };
 
 /// A Secret or a ConfigMap mounted as files under `path`, or (env) taken as variables.

@@ -29,7 +29,8 @@ namespace pilotlight::core {
 struct DeploymentState {
   std::string name;
   std::int64_t version = 0;
-  int replicas = 0;  ///< asked for
+  int replicas = 0;            ///< asked for
+  std::string cantMakePods{};  ///< why: a quota, a policy; empty: it can
 };
 
 struct PodState {
@@ -90,6 +91,10 @@ std::vector<PlannedEvent> eventsBetween(const api::FunctionStatus& before, const
 
 /// The status of a Function whose spec can't be read: it keeps what is served and says what is wrong.
 api::FunctionStatus invalidStatus(const api::FunctionStatus& before, std::int64_t generation, const std::string& message,
+                                  std::chrono::system_clock::time_point now);
+
+/// The status of a Function of which something is refused by the cluster.
+api::FunctionStatus refusedStatus(const api::FunctionStatus& before, std::int64_t generation, const std::string& message,
                                   std::chrono::system_clock::time_point now);
 
 /// Those that once acknowledged the route and are no more.

@@ -96,6 +96,11 @@ const PodState* silent(const Observed& observed, std::int64_t version) {
   return it == observed.pods.end() ? nullptr : &*it;
 }
 
+std::string cantMakePods(const Observed& observed, std::int64_t version) {
+  const auto it = std::ranges::find(observed.deployments, version, &DeploymentState::version);
+  return it == observed.deployments.end() ? "" : it->cantMakePods;
+}
+
 api::Condition progressing(const Observed& observed, const Serving& at) {
   const int ready = readyOf(observed, at.target);
   const int replicas = replicasOf(observed, at.target);
@@ -105,6 +110,9 @@ api::Condition progressing(const Observed& observed, const Serving& at) {
   }
   if (const auto missing = missingSource(sourcesOf(observed.function.spec), observed.sources)) {
     return sourceMissing(*missing, observed);
+  }
+  if (const std::string why = cantMakePods(observed, at.target); !why.empty() && ready + parkedOf(observed, at.target) < replicas) {
+    return condition(kConditionProgressing, "False", "FailedCreate", fmt::format("version {}: {}", at.target, why));
   }
   if (const auto* pod = silent(observed, at.target); pod != nullptr && ready + parkedOf(observed, at.target) == 0) {
     return condition(kConditionProgressing, "True", "NotListening",
@@ -243,6 +251,21 @@ api::FunctionStatus invalidStatus(const api::FunctionStatus& before, std::int64_
   api::Condition invalid = condition(kConditionReady, "False", kInvalid, message);
   invalid.observedGeneration = generation;
   setCondition(status.conditions, std::move(invalid), now);
+  return status;
+}
+
+api::FunctionStatus refusedStatus(const api::FunctionStatus& before, std::int64_t generation, const std::string& message, Time now) {
+  api::FunctionStatus status = before;
+  status.observedGeneration = generation;
+  const auto* ready = findCondition(before.conditions, kConditionReady);
+  for (const char* type : {kConditionProgressing, kConditionReady}) {
+    if (type == kConditionReady && ready != nullptr && ready->status == "True") {
+      continue;  // what serves goes on
+    }
+    api::Condition refused = condition(type, "False", "NotApplied", message);
+    refused.observedGeneration = generation;
+    setCondition(status.conditions, std::move(refused), now);
+  }
   return status;
 }
 

@@ -130,6 +130,11 @@ PodProblem podProblem(const Json& pod) {
   return {};
 }
 
+std::string podsRefused(const Json& deployment) {
+  const Json* failure = condition(deployment, "ReplicaFailure");
+  return failure != nullptr && textAt(*failure, "status") == "True" ? lastOf(textAt(*failure, "message"), kProblemBytes) : "";
+}
+
 bool runsUnready(const Json& pod) {
   if (podConditionIsTrue(pod, "Ready") || podProblem(pod)) return false;
   bool runs = false;

@@ -21,6 +21,9 @@ bool podConditionIsTrue(const nlohmann::json& pod, std::string_view type);
 /// `pod` is a Pod of the API. A pod that is ready, or is only starting, has no problem.
 PodProblem podProblem(const nlohmann::json& pod);
 
+/// Why a Deployment's pods can't even be made (a quota, a policy); "": they can.
+std::string podsRefused(const nlohmann::json& deployment);
+
 /// A container of it runs, the pod is not ready, and has no problem: its handler does not listen (yet).
 bool runsUnready(const nlohmann::json& pod);
 

@@ -231,13 +231,18 @@ Json renderDeployment(const api::Function& function, const api::FunctionVersion&
       {"strategy", std::move(strategy)},
       {"template",
        {{"metadata", templateMetadata(function, version, envSources)}, {"spec", renderPodSpec(function, version, options, callHomeKey)}}}};
-  deployment["metadata"]["annotations"] = {{kAnnotationRendered, digest(deployment.dump())}};
-  return deployment;
+  return stamped(std::move(deployment));
 }
 
 Json deploymentToCreate(Json rendered) {
   rendered["spec"]["replicas"] = 0;
   rendered["metadata"]["annotations"][kAnnotationRevision] = "1";
+  return rendered;
+}
+
+Json stamped(Json rendered) {
+  const std::string stamp = digest(rendered.dump());
+  rendered["metadata"]["annotations"][kAnnotationRendered] = stamp;
   return rendered;
 }
 

@@ -19,7 +19,7 @@ using Json = nlohmann::json;
 /// In spec.pod.annotations: "true" says that the image already holds the shim at kShimPath, which saves the copying init
 /// container and its volume (about a second of cold start).
 inline constexpr const char* kAnnotationShimInImage = "pilotlight.dev/shim-in-image";
-/// On Deployments: a digest of what was rendered, so that a field no longer rendered is noticed.
+/// On what is rendered: a digest of it, so that a field no longer rendered is noticed.
 inline constexpr const char* kAnnotationRendered = "pilotlight.dev/rendered";
 inline constexpr const char* kShimDirectory = "/pilotlight";
 inline constexpr const char* kShimPath = "/pilotlight/pilotlight-shim";
@@ -99,6 +99,8 @@ Json deploymentToCreate(Json rendered);
 /// The rendered Deployment in the place of the one that is there: what it renders is replaced whole, so that what is no longer rendered
 /// goes; its replicas stay, and so do others' labels and annotations. Holds the resourceVersion of `existing`.
 Json deploymentToUpdate(Json existing, const Json& rendered);
+/// With kAnnotationRendered.
+Json stamped(Json rendered);
 /// The container's resources; of a parked pod hardly any are requested. Limits stay, and with them the pod's QoS class.
 Json renderResources(const api::Resources& resources, bool parked = false);
 /// A merge patch for the pod's subresource resize. It takes whole lists of containers only, and there may be some that webhooks of the

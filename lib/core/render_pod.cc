@@ -63,13 +63,22 @@ std::string watchedFolders(const api::FunctionVersionSpec& spec) {
   return folders;
 }
 
+Json renderValueFrom(const api::EnvVarSource& source) {
+  const auto key = [](const api::KeyRef& ref) { return Json{{"name", ref.name}, {"key", ref.key}}; };
+  return source.secretKeyRef ? Json{{"secretKeyRef", key(*source.secretKeyRef)}} : Json{{"configMapKeyRef", key(*source.configMapKeyRef)}};
+}
+
 Json renderEnv(const api::Function& function, const api::FunctionVersionSpec& spec, const RenderOptions& options,
                const std::string& callHomeKey) {
   Environment env;
   // The root is read-only; /dev/shm is there without the cost of a volume.
   env.setValue("TMPDIR", spec.resources.ephemeral ? "/tmp" : "/dev/shm");
   for (const auto& variable : spec.env) {
-    env.setValue(variable.name, variable.value);
+    if (variable.valueFrom) {
+      env.set(variable.name, {{"valueFrom", renderValueFrom(*variable.valueFrom)}});
+    } else {
+      env.setValue(variable.name, variable.value);
+    }
   }
   // The contract with the shim comes last: the user's variables can't break it.
   env.setValue(contract::kEnvFunction, function.metadata.name);
@@ -211,16 +220,17 @@ Json renderToleration(const api::Toleration& toleration) {
 
 // Apart where that is possible; one node alone still runs them all. For every Function: if it came and went with scale.min, a
 // change of that would replace the replicas.
-Json renderSpread(const api::Function& function) {
-  Json constraints = Json::array();
-  for (const char* key : {"kubernetes.io/hostname", "topology.kubernetes.io/zone"}) {
-    constraints.push_back({{"topologyKey", key},
-                           {"maxSkew", 1},
-                           {"whenUnsatisfiable", "ScheduleAnyway"},
-                           {"labelSelector", {{"matchLabels", {{api::kLabelFunction, function.metadata.name}}}}},
-                           {"matchLabelKeys", Json::array({"pod-template-hash"})}});
-  }
-  return constraints;
+// Zones are no second constraint: the scheduler takes nodes that lack one of the labels out of the whole scoring, and where no node has
+// a zone, replicas would not be spread at all.
+void renderSpread(const api::Function& function, Json& pod) {
+  const Json replicas{{"matchLabels", {{api::kLabelFunction, function.metadata.name}}}};
+  pod["topologySpreadConstraints"] = Json::array({{{"topologyKey", "kubernetes.io/hostname"},
+                                                   {"maxSkew", 1},
+                                                   {"whenUnsatisfiable", "ScheduleAnyway"},
+                                                   {"labelSelector", replicas},
+                                                   {"matchLabelKeys", Json::array({"pod-template-hash"})}}});
+  const Json otherZone{{"weight", 100}, {"podAffinityTerm", {{"topologyKey", "topology.kubernetes.io/zone"}, {"labelSelector", replicas}}}};
+  pod["affinity"]["podAntiAffinity"]["preferredDuringSchedulingIgnoredDuringExecution"] = Json::array({otherZone});
 }
 
 void renderPlacement(const api::PodOptions& options, Json& pod) {
@@ -276,7 +286,6 @@ Json renderPodSpec(const api::Function& function, const api::FunctionVersion& ve
            {"enableServiceLinks", false},
            {"terminationGracePeriodSeconds", (timeout + kTerminationMargin).count()},
            {"securityContext", std::move(security)},
-           {"topologySpreadConstraints", renderSpread(function)},
            {"containers", Json::array({renderContainer(function, spec, options, callHomeKey, std::move(volumes.mounts))})}};
   if (!volumes.volumes.empty()) {
     pod["volumes"] = std::move(volumes.volumes);
@@ -284,6 +293,7 @@ Json renderPodSpec(const api::Function& function, const api::FunctionVersion& ve
   if (!shimInImage(spec.pod, options)) {
     pod["initContainers"] = Json::array({renderShimCopy(options)});
   }
+  renderSpread(function, pod);
   renderPlacement(spec.pod, pod);
   return pod;
 }

@@ -17,6 +17,21 @@ void addSources(const std::vector<api::SourceMount>& mounts, SourceKind kind, bo
   }
 }
 
+template <typename Spec>
+std::vector<Source> sourcesIn(const Spec& spec, bool envOnly) {
+  std::vector<Source> sources;
+  addSources(spec.secrets, SourceKind::secret, envOnly, sources);
+  addSources(spec.config, SourceKind::configMap, envOnly, sources);
+  for (const auto& variable : spec.env) {
+    if (variable.valueFrom && variable.valueFrom->secretKeyRef) {
+      sources.push_back({SourceKind::secret, variable.valueFrom->secretKeyRef->name});
+    } else if (variable.valueFrom && variable.valueFrom->configMapKeyRef) {
+      sources.push_back({SourceKind::configMap, variable.valueFrom->configMapKeyRef->name});
+    }
+  }
+  return sources;
+}
+
 /// `db` of `… secret "db" not found …`
 std::string quotedAfter(std::string_view text, std::string_view before) {
   const std::size_t at = text.find(before);
@@ -35,17 +50,11 @@ std::string toString(const Source& source) {
 }
 
 std::vector<Source> sourcesOf(const api::FunctionSpec& spec) {
-  std::vector<Source> sources;
-  addSources(spec.secrets, SourceKind::secret, false, sources);
-  addSources(spec.config, SourceKind::configMap, false, sources);
-  return sources;
+  return sourcesIn(spec, false);
 }
 
 std::vector<Source> envSourcesOf(const api::FunctionVersionSpec& spec) {
-  std::vector<Source> sources;
-  addSources(spec.secrets, SourceKind::secret, true, sources);
-  addSources(spec.config, SourceKind::configMap, true, sources);
-  return sources;
+  return sourcesIn(spec, true);
 }
 
 std::optional<Source> missingSource(const std::vector<Source>& sources, const SourceView& view) {

@@ -3,7 +3,8 @@
 // Guarantee: who believes to lead has renewed within `renewDeadline`, which is shorter than the lease's duration, so that
 // it stops before another may begin. Clocks of different machines are never compared: how old a lease is counts from when
 // this process saw it change. A process that was stopped (SIGSTOP, a frozen VM) can't know in time that it has lost, so
-// every write of a leader carries a resourceVersion: what it read before it was stopped is then stale and does no harm.
+// writes of a leader carry a resourceVersion: what it read before it was stopped is then stale and does no harm. ADR 16 names the
+// exception.
 //
 // LeaseElector's thread-safety: start() and stop() from one thread; leading() from any; callbacks come from its thread.
 #pragma once

@@ -55,6 +55,10 @@ std::string serverMessage(const Error& error) {
   return at == std::string::npos ? error.message : error.message.substr(at + label.size());
 }
 
+bool namespaceIsTerminating(const Error& error) {
+  return error.code == ErrorCode::forbidden && error.message.find("because it is being terminated") != std::string::npos;
+}
+
 nlohmann::json toStatus(const Error& error) {
   const Row& row = rowOf(error.code);
   nlohmann::json status = {{"kind", "Status"},    {"apiVersion", "v1"},       {"metadata", nlohmann::json::object()},

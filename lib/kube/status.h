@@ -14,6 +14,8 @@ int httpStatus(ErrorCode code);
 std::string_view reasonOf(ErrorCode code);
 /// The server's own words: the message without what was attempted (errors.h).
 std::string serverMessage(const Error& error);
+/// Nothing new comes into a namespace that is being deleted: a 403 that is nobody's missing right.
+bool namespaceIsTerminating(const Error& error);
 /// {"kind":"Status","status":"Failure","reason":"NotFound","code":404,"message":…}
 nlohmann::json toStatus(const Error& error);
 /// What a client makes of an answer of 400 or more, the causes and retryAfterSeconds of its details included; a body

@@ -83,6 +83,10 @@ Y
 }
 
 rendered() { helm template pilotlight "$chart" --namespace "$home" "$@"; }
+rendered_without() { # PATTERN ARG...: whatever the case
+  local text
+  text=$(rendered "${@:2}") && not grep -iE -- "$1" <<<"$text"
+}
 accepted() { rendered "$@" | kubectl apply --dry-run=server -f -; }
 install_from() { helm upgrade --install pilotlight "$1" --namespace "$home" --reset-values "${@:2}"; }
 install() { install_from "$chart" "$@"; }
@@ -115,12 +119,13 @@ accepted_as_written() {
   check "for one namespace" accepted --values "$work/all.yaml" --set watchNamespace=shop
   check "a Secret of one's own holds the key" says 'secret: {secretName: mine}' rendered --set callHome.existingSecret=mine
   check "then the chart makes none" refused 'could not find template' rendered --set callHome.existingSecret=mine --show-only templates/call-home.yaml
-  check "no number loses its form" not grep -E '[0-9]e\+[0-9]' <(rendered --values "$work/all.yaml")
+  check "no number loses its form" rendered_without '[0-9]e\+[0-9]' --values "$work/all.yaml"
 }
 
 one_line() { tr -s ' \n' ' '; }
 served_with_tls() {
-  check "nothing of TLS without a Secret" not grep -qiE 'tls|8443' <(rendered --show-only templates/gateway.yaml --show-only templates/services.yaml --show-only templates/networkpolicy.yaml)
+  check "nothing of TLS without a Secret" rendered_without 'tls|8443' --show-only templates/gateway.yaml --show-only templates/services.yaml \
+    --show-only templates/networkpolicy.yaml
   rendered --set 'gateway.tls.secrets={shop-tls,other}' >"$work/tls.yaml"
   check "the first Secret is the default" says '--tls-certificate=/etc/pilotlight-tls/shop-tls - --tls-certificate=/etc/pilotlight-tls/other' one_line <"$work/tls.yaml"
   check "they are mounted" grep -q 'secret: {secretName: shop-tls,' "$work/tls.yaml"
@@ -222,7 +227,7 @@ without_the_policy() { # RBAC alone would let it
 }
 
 only_functions='may only scale Deployments of Functions'
-only_up='may only raise a scale'
+only_up='may only raise a scale from 0 to 1'
 
 scale_of_others() {
   check "a gateway can't stop the cluster's DNS" soon refused "$only_functions" gateway_scales kube-system coredns 0
@@ -243,9 +248,10 @@ scale_of_others() {
 
 scale_of_ours() {
   check "a gateway wakes a function" gateway_scales shop hello-00001 1
-  check "it raises it" gateway_scales shop hello-00001 3
-  check "again the same is no harm" gateway_scales shop hello-00001 3
-  check "it does not lower it" refused "$only_up, not lower it from 3 to 2" gateway_scales shop hello-00001 2
+  check "again the same is no harm" gateway_scales shop hello-00001 1
+  check "it starts no more than that" refused "$only_up, not from 1 to 3" gateway_scales shop hello-00001 3
+  check "the operator raises it" patches_scale "$operator" shop hello-00001 "$(replicas_patch 3)"
+  check "a gateway does not lower it" refused "$only_up, not from 3 to 2" gateway_scales shop hello-00001 2
   check "nor end it" refused "$only_up" gateway_scales shop hello-00001 0
   check "nor by leaving the number out" refused "$only_up" gateway_patches shop hello-00001 '{"spec":{"replicas":null}}'
   check "three are wanted still" says '^3$' replicas_of shop hello-00001

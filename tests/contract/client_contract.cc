@@ -55,6 +55,16 @@ Json ClientContract::pod(const std::string& name) const {
   return {{"apiVersion", "v1"}, {"kind", "Pod"}, {"metadata", meta(name)}, {"spec", std::move(spec)}};
 }
 
+void writeMoreThan(Client& client, std::size_t events) {
+  const Json object = {{"apiVersion", "v1"}, {"kind", "ConfigMap"}, {"metadata", {{"name", "written"}, {"namespace", "elsewhere"}}}};
+  for (std::size_t i = 0; i <= events; ++i) {
+    Json next = object;
+    next["data"] = {{"count", std::to_string(i)}};
+    const auto written = client.apply(resources::configMaps, next, {"test"});
+    ASSERT_TRUE(written.has_value()) << written.error().message;
+  }
+}
+
 Object ClientContract::must(const Result<Object>& result) {
   if (result) return *result;
   ADD_FAILURE() << result.error().message;

@@ -26,6 +26,8 @@ class ContractCluster {
   virtual Client& client() = 0;
   /// A namespace in which nothing of ours is.
   virtual std::string freshNamespace() = 0;
+  /// No version of before can be watched from after it.
+  virtual void forgetHistory() = 0;
 };
 
 struct ContractTarget {
@@ -65,6 +67,7 @@ class ClientContract : public ::testing::TestWithParam<ContractTarget> {
   std::unique_ptr<WatchStream> watch(const Resource& resource, const std::string& from, const std::string& selector = "");
   /// The next event that is no bookmark; fails the test after ten seconds.
   WatchEvent next(WatchStream& stream);
+  void forgetHistory() { cluster_->forgetHistory(); }
 
  private:
   std::unique_ptr<ContractCluster> cluster_;
@@ -73,6 +76,9 @@ class ClientContract : public ::testing::TestWithParam<ContractTarget> {
   Client& client;
   const std::string ns;
 };
+
+/// For a ContractCluster whose history is bounded in events: as many, and one more.
+void writeMoreThan(Client& client, std::size_t events);
 
 /// What needs the garbage collector.
 class ClientGarbageContract : public ClientContract {};

@@ -208,7 +208,10 @@ TEST_P(ClientContract, AWatchOfOneNamespaceSeesNoOther) {
 }
 
 TEST_P(ClientContract, AWatchFromAVersionThatIsTooOldIsGone) {
-  const auto stream = client.watch(resources::configMaps, {ns, "", "1", std::chrono::seconds(10)});
+  const Object old = create(resources::configMaps, labelled("old", {{"w", "1"}}));
+  create(resources::configMaps, labelled("newer", {{"w", "1"}}));
+  forgetHistory();
+  const auto stream = client.watch(resources::configMaps, {ns, "", old.resourceVersion(), std::chrono::seconds(10)});
   if (!stream) {
     EXPECT_EQ(stream.error().code, ErrorCode::gone);
   } else {

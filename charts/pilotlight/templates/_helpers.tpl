@@ -88,24 +88,33 @@ annotations:
 
 {{- define "pilotlight.placement" -}}
 {{- $root := index . 0 -}}{{- $component := index . 1 -}}{{- $values := index $root.Values $component -}}
+{{- /* Apart where that is possible; one node alone still runs them all. The scheduler leaves nodes that lack the label of any
+constraint out of the scoring of all, so zones, which not every cluster has, are no second one. */}}
 topologySpreadConstraints:
-  {{- /* Apart where that is possible; one node alone still runs them all. */}}
-  {{- range list "kubernetes.io/hostname" "topology.kubernetes.io/zone" }}
-  - topologyKey: {{ . }}
+  - topologyKey: kubernetes.io/hostname
     maxSkew: 1
     whenUnsatisfiable: ScheduleAnyway
     labelSelector:
       matchLabels:
         {{- include "pilotlight.selector" (list $root $component) | nindent 8 }}
-  {{- end }}
+affinity:
+{{- with $values.affinity }}
+  {{- toYaml . | nindent 2 }}
+{{- else }}
+  podAntiAffinity:
+    preferredDuringSchedulingIgnoredDuringExecution:
+      - weight: 100
+        podAffinityTerm:
+          topologyKey: topology.kubernetes.io/zone
+          labelSelector:
+            matchLabels:
+              {{- include "pilotlight.selector" (list $root $component) | nindent 14 }}
+{{- end }}
 {{- with $values.nodeSelector }}
 nodeSelector: {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- with $values.tolerations }}
 tolerations: {{- toYaml . | nindent 2 }}
-{{- end }}
-{{- with $values.affinity }}
-affinity: {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- with $values.priorityClassName }}
 priorityClassName: {{ . }}

@@ -119,9 +119,18 @@ def cpu_by_program(node):
     return seconds
 
 
-def pss_mib(pid):
-    with open(f"/proc/{pid}/smaps_rollup", encoding="utf-8") as file:
-        return next(int(line.split()[1]) for line in file if line.startswith("Pss:")) / 1024
+def family(pid):
+    """It and its children: a gateway's keeper and the gateway."""
+    with open(f"/proc/{pid}/task/{pid}/children", encoding="utf-8") as file:
+        return [pid, *map(int, file.read().split())]
+
+
+def pss_mib(pids):
+    total = 0
+    for pid in pids:
+        with open(f"/proc/{pid}/smaps_rollup", encoding="utf-8") as file:
+            total += next(int(line.split()[1]) for line in file if line.startswith("Pss:"))
+    return total / 1024
 
 
 def cpu_seconds(pid):

@@ -9,6 +9,8 @@ objects() {
 }
 same_objects_as() { diff "$1" <(objects); } # FILE
 replicas_ready() { await --for=jsonpath='{.status.readyReplicas}'="$2" "function/$1"; }
+operator_may() { kubectl auth can-i --list --as="system:serviceaccount:$home:pilotlight-operator"; }
+secrets_of_operator() { operator_may | awk '$1 ~ /^(secrets|\*)(\.|$)/'; }
 
 kubectl_commands() {
   local spec="$hello, $at_zero"
@@ -34,6 +36,8 @@ kubectl_commands() {
   check "an image that is nowhere" make_function broken "image: pilotlight.test/nowhere:1, handler: [x]"
   check "describe names the trouble" eventually says 'Pull.*pilotlight.test/nowhere:1' kubectl describe fn/broken
   check "get fn -o wide too" eventually says '^broken *False .*Pull' kubectl get fn -o wide
+  check "auth can-i --list: what the operator may" says '^functions.pilotlight.dev ' operator_may
+  check "reads no Secret" says '^$' secrets_of_operator
   check "delete" kubectl delete fn hello broken --timeout="${patience}s"
   check "leaves nothing" eventually same_objects_as "$work/before"
   check "the gateways know it no more" eventually says '^404$' status_of hello

@@ -15,7 +15,7 @@ broken() {
   check "a handler that never listens" make_function deaf "image: docker.io/pilotlight/base-python:0.1.0, handler: [python3, -c, 'import time; time.sleep(1000)'], $shim_inside, $short_wait"
   check "a Secret that is not there" make_function secretless "image: docker.io/example/py-echo:1, handler: [python3, server.py], $shim_inside, secrets: [{name: absent, env: true}], $short_wait"
   local name
-  for name in nowhere crash deaf secretless; do check "$name: a request is told why within queue.wait" says '^50[24]$' status_of "$name" / --max-time 30; done
+  for name in nowhere crash deaf secretless; do check "$name: a request is told why within queue.wait" eventually says '^50[24]$' status_of "$name" / --max-time 30; done
   check "status and an event name the image" tells 'pilotlight.test/nowhere:1' nowhere
   check "they have the exit code and the last words" tells 'exit code 3: no database' crash
   check "they name the Secret" tells 'absent' secretless

@@ -16,12 +16,15 @@ mounts() {
   put configmap code --from-file="$HERE/e2e/probe.py"
   check "a function with Secrets and ConfigMaps" make_function probe "image: docker.io/pilotlight/base-python:0.1.0, handler: [python3, /code/probe.py],
     config: [{name: code, path: /code}, {name: settings, path: /etc/settings}],
-    secrets: [{name: db, path: /var/run/secrets/db}, {name: token, env: true}], $shim_inside"
+    secrets: [{name: db, path: /var/run/secrets/db}, {name: token, env: true}],
+    env: [{name: ONE_KEY, valueFrom: {secretKeyRef: {name: token, key: TOKEN}}}], $shim_inside"
   check "it is Ready" is_ready probe
   check "a Secret is a file" says '^one$' ask probe /file/var/run/secrets/db/password
   check "a ConfigMap is a file" says '^hello$' ask probe /file/etc/settings/greeting
   check "a Secret is a variable" says '^abc$' ask probe /env/TOKEN
-  check "the handler can't write them" not kubectl exec deploy/probe-00001 -- /usr/bin/python3 -c 'open("/var/run/secrets/db/password", "w")'
+  check "so is one key of it" says '^abc$' ask probe /env/ONE_KEY
+  check "the handler can't write them" refused 'Read-only\|Permission' kubectl exec deploy/probe-00001 -- \
+    /usr/bin/python3 -c 'open("/var/run/secrets/db/password", "w")'
   local before
   before=$(pods_and_restarts probe)
   put "secret generic" db --from-literal=password=two

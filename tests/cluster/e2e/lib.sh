@@ -4,7 +4,7 @@
 # shellcheck disable=SC2034,SC2153,SC2154  # used by topics; STATE, NODE, work come from e2e.sh
 
 home=pilotlight-system
-all_topics=(invoke cold_start kubectl_commands broken wrong_specs mounts upgrade nodes uninstall)
+all_topics=(invoke cold_start kubectl_commands broken wrong_specs mounts sources tls upgrade nodes uninstall)
 smoke_topics=(invoke cold_start kubectl_commands wrong_specs uninstall)
 patience=300 # seconds, for what ends by itself long before on a machine that is not busy
 

@@ -1,14 +1,30 @@
-"""A handler that tells what it sees: /file/PATH, /env/NAME, /sleep/SECONDS; any other path: the pod it is in. Knows $PORT only."""
+"""A handler that tells what it sees: /file/PATH, /env/NAME, /sleep/SECONDS, /remembered: what the file $REMEMBER had when it started or was
+last told (SIGHUP); any other path: the pod it is in."""
 import os
+import signal
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+remembered = ""
+
+
+def read(path):
+    with open(path, encoding="utf-8") as file:
+        return file.read()
+
+
+def remember(*_):
+    global remembered
+    remembered = read(os.environ["REMEMBER"])
 
 
 def seen(path):
     what, _, rest = path.strip("/").partition("/")
     if what == "file":
-        with open("/" + rest, encoding="utf-8") as file:
-            return file.read()
+        return read("/" + rest)
+    if what == "remembered":
+        return remembered
     if what == "env":
         return os.environ.get(rest, "")
     if what == "sleep":
@@ -31,6 +47,11 @@ class Probe(BaseHTTPRequestHandler):
 
     def log_message(self, *_):
         pass
+
+
+if "REMEMBER" in os.environ:
+    remember()
+    signal.signal(signal.SIGHUP, remember)
 
 
 class Server(ThreadingHTTPServer):

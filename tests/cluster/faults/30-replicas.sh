@@ -24,7 +24,22 @@ gateway_deleted() {
   count_load "a gateway's pod deleted" 0
 }
 
+restarts_of() { kubectl -n "$home" get pod "$1" -o jsonpath='{.status.containerStatuses[0].restartCount}'; } # POD
 gateway_killed() {
+  make_loaded
+  record_load 100
+  sleep 3
+  local pod before open
+  pod=$(one_pod "$home" app.kubernetes.io/component=gateway)
+  before=$(restarts_of "$pod")
+  open=$(kill_gateway_in "$pod")
+  check "a gateway with $open open connections is killed" test "$open" -gt 0
+  sleep 5 # the load goes on
+  check "its container was not restarted" says "^$before\$" restarts_of "$pod"
+  count_load "a gateway killed" "$open" 'reset|Remote end closed|ran, and its kept connection broke'
+}
+
+gateway_container_killed() { # what Kubernetes makes of it
   make_loaded
   record_load 100
   sleep 3
@@ -32,5 +47,5 @@ gateway_killed() {
   sleep 5
   check "it is replaced" gateways_whole
   # Its open connections break, and new ones are refused until the kubelet has told of it, and the service proxy has heard: up to 2 s.
-  count_load "a gateway killed" 120 'reset|refused|Remote end closed|ran, and its kept connection broke'
+  count_load "a gateway's container killed" 120 'reset|refused|Remote end closed|ran, and its kept connection broke'
 }

@@ -1,9 +1,9 @@
 # What the faults share: a load of which every failure and every repetition counts, and operators as processes of this machine.
 # Sourced, never run.
-# shellcheck shell=bash disable=SC2034,SC2154
+# shellcheck shell=bash disable=SC2016,SC2034,SC2154
 
 fault_topics=(operator_killed operator_gone api_server_gone etcd_gone node_parts_gone replica_killed gateway_deleted gateway_killed
-  watch_expired clock_jumps made_again thousand)
+  gateway_container_killed watch_expired clock_jumps made_again thousand)
 
 # Where the load's recorder listens: on the first node, which its pods reach.
 recorder=$API_ADDRESS:8090
@@ -70,12 +70,19 @@ within_bounds() { # MOST-FAILED [PATTERN]
 }
 
 on_node() { "$HERE/node.sh" "$STATE" "$NODE" "$@"; }
-# Kills a container's process; the kubelet starts it again.
-kill_in_pod() { # POD-NAMESPACE POD PROGRAM
+each_in_pod() { # POD-NAMESPACE POD PROGRAM DO: a shell command for each of its processes, with $p
   local id
   id=$(kubectl -n "$1" get pod "$2" -o jsonpath='{.status.containerStatuses[0].containerID}')
   on_node exec sh -c "grep -l -- '${id#*://}' /proc/[0-9]*/cgroup | cut -d/ -f3 | while read -r p; do
-    case \$(tr '\\0' ' ' </proc/\$p/cmdline 2>/dev/null) in *$3*) kill -KILL \$p ;; esac; done"
+    case \$(tr '\\0' ' ' </proc/\$p/cmdline 2>/dev/null) in *$3*) $4 ;; esac; done"
+}
+# Kills a container; the kubelet starts it again.
+kill_in_pod() { each_in_pod "$@" 'kill -KILL $p'; } # POD-NAMESPACE POD PROGRAM
+# Kills a gateway's process, not its keeper, which is the container's first. Prints how many connections clients had open there: it
+# is stopped first, so that none is added while they are counted.
+kill_gateway_in() { # POD
+  each_in_pod "$home" "$1" pilotlight-gateway 'grep -q "^NSpid:.*[^0-9]1\$" /proc/$p/status || {
+    kill -STOP $p; grep -c ":1F90 [0-9A-F:]* 01 " /proc/$p/net/tcp; kill -KILL $p; }'
 }
 one_pod() { kubectl -n "$1" get pods -l "$2" --field-selector=status.phase=Running -o jsonpath='{.items[0].metadata.name}'; }
 

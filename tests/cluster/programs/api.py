@@ -15,6 +15,12 @@ def kubectl(*arguments, stdin=None, check=True):
     return subprocess.run([os.environ["KUBECTL"], *arguments], input=stdin, capture_output=True, text=True, check=check)
 
 
+def part(command, name):
+    """Of the API: killed, or started again."""
+    script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "api.sh")
+    subprocess.run([script, command, STATE, name], check=True)
+
+
 def _read(path):
     with open(path, encoding="utf-8") as file:
         return file.read().strip()

@@ -52,8 +52,12 @@ class Program:
                 raise AssertionError(f"{self.name} did not say {message!r}: {self.lines[-20:]}")
             return found()
 
+    def proper(self):
+        """The process that does the work."""
+        return self.process.pid
+
     def send(self, number):
-        self.process.send_signal(number)
+        os.kill(self.proper() if number in (signal.SIGSTOP, signal.SIGCONT) else self.process.pid, number)
 
     def wait(self):
         code = self.process.wait(api.DEADLINE)
@@ -70,12 +74,12 @@ class Program:
 
     def memory(self):
         """Resident kB."""
-        with open(f"/proc/{self.process.pid}/status", encoding="utf-8") as file:
+        with open(f"/proc/{self.proper()}/status", encoding="utf-8") as file:
             return next(int(line.split()[1]) for line in file if line.startswith("VmRSS:"))
 
     def cpu(self):
         """Seconds of CPU so far."""
-        with open(f"/proc/{self.process.pid}/stat", encoding="utf-8") as file:
+        with open(f"/proc/{self.proper()}/stat", encoding="utf-8") as file:
             fields = file.read().rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
@@ -109,6 +113,10 @@ class Gateway(Program):
         started = self.said("gateway started")
         self.address, self.internal = started["listen"], started["internal"]
         ready(name, ip)
+
+    def proper(self):
+        with open(f"/proc/{self.process.pid}/task/{self.process.pid}/children", encoding="utf-8") as file:
+            return int(file.read())  # its keeper's only child
 
     def metric(self, name):
         return metric(self.internal, name)

@@ -1,6 +1,7 @@
 """Operator and gateway on a real Kubernetes API. Each test has Functions of its own; the programs are shared unless it says so."""
 import http.client
 import json
+import os
 import signal
 import statistics
 import sys
@@ -84,6 +85,27 @@ class Applied(Cluster):
 
         eventually(lambda: not left(), "everything of it is gone")
         eventually(lambda: self.ask("brief")[0] == 404, "the gateway knows it no more")
+
+    def test_a_namespace_that_is_being_deleted_is_no_error(self):
+        api.kubectl("create", "namespace", "leaving")
+        gone = function("gone")
+        gone["metadata"]["namespace"] = "leaving"
+        apply(gone)
+        deployments = "/apis/apps/v1/namespaces/leaving/deployments"
+        eventually(lambda: api.items(deployments), "its Deployment")
+        # Whoever empties namespaces is away: so the Function is there longer than what the operator would make again.
+        api.part("kill", "kube-controller-manager")
+        try:
+            api.delete("/api/v1/namespaces/leaving")
+            api.delete(f"{deployments}/gone-00001")
+            refused = 'pilotlight_operator_reconcile_total{result="conflict"}'
+            before = self.operator.metric(refused) or 0
+            eventually(lambda: (self.operator.metric(refused) or 0) > before + 1, "it was refused")
+        finally:
+            api.part("start", "kube-controller-manager")
+        eventually(lambda: api.get("/api/v1/namespaces/leaving") is None, "the namespace is gone")
+        loud = [line for line in self.operator.lines if line.get("level") in ("warning", "error") and "leaving" in json.dumps(line)]
+        self.assertEqual(loud, [])
 
     def test_says_what_is_wrong(self):
         self.make("clashing")
@@ -283,6 +305,21 @@ class SeveralGateways(Cluster):
         other.send(signal.SIGCONT)
         eventually(lambda: api.replicas("static-00001") == 0, "heard again: to zero")
         self.assertEqual(other.end(), 0)
+
+
+class Crashes(Cluster):
+    def test_a_crashed_gateway_is_replaced_and_nobody_waits_for_more_than_that(self):
+        self.make("kept")
+        kubelet = Kubelet()
+        self.addCleanup(kubelet.stop)
+        self.assertEqual(self.ask("kept", "x"), (200, "x"))
+        began = time.monotonic()
+        os.kill(self.gateway.proper(), signal.SIGKILL)
+        self.assertEqual(self.ask("kept", "y"), (200, "y"))
+        print(f"gateway killed, the next request is answered: {(time.monotonic() - began) * 1000:.0f} ms")
+        self.gateway.said("gateway crashed; another one takes its place")
+        self.assertEqual(self.gateway.metric("pilotlight_gateway_crashes_total"), 1)
+        eventually(lambda: self.operator.metric('pilotlight_operator_gateways{state="heard"}') == 1, "the operator hears it again")
 
 
 class Ends(unittest.TestCase):

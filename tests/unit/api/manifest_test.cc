@@ -49,7 +49,7 @@ TEST(Manifests, NameFileLineFieldAndWhatIsAllowed) {
               testing::ElementsAre("f.yaml:9: spec.scale.min: must be between 0 and 1000 (got -1)"));
   EXPECT_THAT(errorsOf(kHello + "  env:\n  - name: A\n  - nam: B\n"),
               testing::ElementsAre("f.yaml:10: spec.env[1].name: required",
-                                   "f.yaml:10: spec.env[1].nam: unknown field; did you mean 'name'? Allowed: name, value"));
+                                   "f.yaml:10: spec.env[1].nam: unknown field; did you mean 'name'? Allowed: name, value, valueFrom"));
   EXPECT_THAT(errorsOf(kHello + "  replicas: '3'\n"), testing::ElementsAre("f.yaml:8: spec.replicas: must be a whole number (got \"3\")"));
   EXPECT_THAT(errorsOf("a: [\n"), testing::ElementsAre(testing::StartsWith("f.yaml:")));
 }

@@ -101,6 +101,13 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{R"({"config": [{"name": "c", "path": "/a", "env": true}]})", "spec.config[0].path", "env: true"},
         Bad{R"({"secrets": [{"name": "c", "path": "/a", "onChange": "restart"}]})", "spec.secrets[0].onChange", "none, signal"},
         Bad{R"({"config": [{"name": "c", "env": true, "onChange": "signal"}]})", "spec.config[0].onChange", "replaces the replicas"},
+        Bad{R"({"env": [{"name": "A", "value": "b", "valueFrom": {"secretKeyRef": {"name": "db", "key": "k"}}}]})", "spec.env[0].valueFrom",
+            "leave one of the two out"},
+        Bad{R"({"env": [{"name": "A", "valueFrom": {}}]})", "spec.env[0].valueFrom.secretKeyRef", "one of the two"},
+        Bad{R"({"env": [{"name": "A", "valueFrom": {"secretKeyRef": {"name": "a", "key": "k"}, "configMapKeyRef": {"name": "b", "key": "k"}}}]})",
+            "spec.env[0].valueFrom.secretKeyRef", "one of the two"},
+        Bad{R"({"env": [{"name": "A", "valueFrom": {"secretKeyRef": {"name": "db"}}}]})", "spec.env[0].valueFrom.secretKeyRef.key",
+            "required"},
         Bad{R"({"runtime": "exec", "secrets": [{"name": "c", "path": "/a", "onChange": "signal"}]})", "spec.secrets", "anew"},
         Bad{R"({"runtime": "exec", "config": [{"name": "c", "path": "/a", "onChange": "signal"}]})", "spec.config", "anew"}));
 

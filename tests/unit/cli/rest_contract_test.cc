@@ -17,7 +17,10 @@ std::expected<Json, std::string> admitted(const Json& object) {
 
 class LocalContractCluster final : public ContractCluster {
  public:
-  LocalContractCluster() : memory_({.admit = admitted}), token_(local::randomToken()), server_(memory_, logs_, {.token = token_}) {
+  LocalContractCluster()
+      : memory_({.historyPerResource = kHistory, .admit = admitted}),
+        token_(local::randomToken()),
+        server_(memory_, logs_, {.token = token_}) {
     const auto started = server_.start();
     if (!started) throw std::runtime_error(started.error());
     transport_ =
@@ -28,8 +31,10 @@ class LocalContractCluster final : public ContractCluster {
   ~LocalContractCluster() override { server_.stop(); }
   Client& client() override { return *client_; }
   std::string freshNamespace() override { return "test"; }
+  void forgetHistory() override { writeMoreThan(memory_, kHistory); }
 
  private:
+  static constexpr std::size_t kHistory = 256;
   MemoryCluster memory_;
   local::LogStore logs_;
   const std::string token_;

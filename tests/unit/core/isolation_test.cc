@@ -156,14 +156,17 @@ Json podOf(const api::Function& f) {
 }
 
 TEST(PodIsolation, ReplicasAreSpreadOverNodesAndZonesWhereThatIsPossible) {
-  const Json spread = podOf(function())["topologySpreadConstraints"];
-  ASSERT_EQ(spread.size(), 2U);
+  const Json pod = podOf(function());
+  const Json replicas{{"matchLabels", {{api::kLabelFunction, "orders"}}}};
+  const Json& spread = pod["topologySpreadConstraints"];
+  ASSERT_EQ(spread.size(), 1U) << "nodes that lack the label of any are left out of the scoring of all";
   EXPECT_EQ(spread[0]["topologyKey"], "kubernetes.io/hostname");
-  EXPECT_EQ(spread[1]["topologyKey"], "topology.kubernetes.io/zone");
-  for (const auto& each : spread) {
-    EXPECT_EQ(each["whenUnsatisfiable"], "ScheduleAnyway");
-    EXPECT_EQ(each["labelSelector"]["matchLabels"], Json({{api::kLabelFunction, "orders"}}));
-  }
+  EXPECT_EQ(spread[0]["whenUnsatisfiable"], "ScheduleAnyway");
+  EXPECT_EQ(spread[0]["labelSelector"], replicas);
+  const Json& zones = pod["affinity"]["podAntiAffinity"]["preferredDuringSchedulingIgnoredDuringExecution"];
+  ASSERT_EQ(zones.size(), 1U);
+  EXPECT_EQ(zones[0]["podAffinityTerm"]["topologyKey"], "topology.kubernetes.io/zone");
+  EXPECT_EQ(zones[0]["podAffinityTerm"]["labelSelector"], replicas);
 }
 
 TEST(PodIsolation, AChangeOfScaleIsNoReasonToReplaceReplicas) {

@@ -306,6 +306,19 @@ TEST(Plan, AHandlerThatDoesNotListenIsNamed) {
   EXPECT_THAT(condition(plan.status, kConditionProgressing).message, HasSubstr("orders-00001-0 runs, but its handler does not listen"));
 }
 
+TEST(Plan, APodThatMayNotBeMadeIsTold) {
+  World world;
+  world.settle();
+  world.change("larger");
+  world.pass();
+  world.pass();
+  world.deployment(2)->cantMakePods = "exceeded quota: small";
+  const Plan plan = world.pass();
+  EXPECT_EQ(condition(plan.status, kConditionProgressing).reason, "FailedCreate");
+  EXPECT_THAT(condition(plan.status, kConditionProgressing).message, HasSubstr("version 2: exceeded quota: small"));
+  EXPECT_EQ(condition(plan.status, kConditionReady).status, "True") << "the old version serves";
+}
+
 TEST(Plan, GoingBackFromACrashingVersionReusesTheOldOne) {
   World world;
   world.settle();

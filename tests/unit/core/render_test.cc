@@ -283,6 +283,15 @@ TEST(RenderDeployment, MountsSecretsAndConfigOrTakesThemAsVariables) {
   EXPECT_EQ(container(deployment)["envFrom"][1]["configMapRef"]["name"], "flags");
 }
 
+TEST(RenderDeployment, TakesSingleKeysAsVariables) {
+  auto f = function();
+  f.spec.env = {{.name = "PASSWORD", .value = "", .valueFrom = api::EnvVarSource{.secretKeyRef = api::KeyRef{"db", "password"}}},
+                {.name = "MODE", .valueFrom = api::EnvVarSource{.configMapKeyRef = api::KeyRef{"flags", "mode"}}}};
+  const Json env = envOf(deploymentOf(f, localOptions()));
+  EXPECT_EQ(env["PASSWORD"], Json::parse(R"({"name": "PASSWORD", "valueFrom": {"secretKeyRef": {"name": "db", "key": "password"}}})"));
+  EXPECT_EQ(env["MODE"], Json::parse(R"({"name": "MODE", "valueFrom": {"configMapKeyRef": {"name": "flags", "key": "mode"}}})"));
+}
+
 TEST(RenderDeployment, AsksForMemoryInFullAndDoesNotThrottleCpu) {
   auto f = function();
   f.spec.resources = {.memory = {256LL << 20}, .cpu = {500}, .ephemeral = api::Bytes{1LL << 30}};

@@ -65,6 +65,15 @@ TEST(EnvSources, StandOnThePodTemplateOnly) {
   EXPECT_EQ(renderDeployment(f, version, testing::clusterOptions())["spec"]["template"]["metadata"].count("annotations"), 0U);
 }
 
+TEST(Sources, ASingleKeyAsAVariableIsOne) {
+  api::Function f;
+  f.spec.env = {{.name = "A", .valueFrom = api::EnvVarSource{.secretKeyRef = api::KeyRef{"db", "password"}}},
+                {.name = "B", .value = "b"},
+                {.name = "C", .valueFrom = api::EnvVarSource{.configMapKeyRef = api::KeyRef{"flags", "mode"}}}};
+  EXPECT_EQ(sourcesOf(f.spec), (std::vector{kDb, kFlags}));
+  EXPECT_EQ(envSourcesOf(renderVersion(f, 1).spec), (std::vector{kDb, kFlags}));
+}
+
 TEST(MissingSource, IsReadOutOfTheKubeletsMessages) {
   struct {
     const char* message;

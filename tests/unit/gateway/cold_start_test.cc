@@ -130,6 +130,22 @@ TEST_F(ColdStartTest, AHandlerThatNeverListensIsToldWhenTheTimeIsUp) {
   EXPECT_EQ(body["limit"], "queue.wait");
 }
 
+TEST_F(ColdStartTest, APodThatMayNotBeMadeIsToldWhenTheTimeIsUp) {
+  options_.wakeRetry = milliseconds(10);
+  auto impatient = route();
+  impatient.spec.queue.wait = seconds(2);
+  deployment();
+  const Json failure{{"type", "ReplicaFailure"}, {"status", "True"}, {"message", "exceeded quota: small"}};
+  const Json status{{"status", {{"conditions", Json::array({failure})}}}};
+  ASSERT_TRUE(cluster_.mergePatch(kube::resources::deployments, {"default", "f-00001"}, status, "test", "status"));
+  apply(impatient);
+  start();
+  const Response response = call(gateway_->address(), "/f");
+  EXPECT_EQ(response.status, 504);
+  EXPECT_EQ(Json::parse(response.body)["reason"], "FailedCreate");
+  EXPECT_EQ(Json::parse(response.body)["message"], "no pod can be made: exceeded quota: small");
+}
+
 TEST_F(ColdStartTest, OnePodOfTwoThatMayStillComeIsWaitedFor) {
   auto client = requestThatWaits();
   ServerFixture server;

@@ -10,9 +10,11 @@ class MemoryContractCluster final : public ContractCluster {
  public:
   Client& client() override { return cluster_; }
   std::string freshNamespace() override { return "test"; }
+  void forgetHistory() override { writeMoreThan(cluster_, kHistory); }
 
  private:
-  MemoryCluster cluster_;
+  static constexpr std::size_t kHistory = 256;
+  MemoryCluster cluster_{{.historyPerResource = kHistory}};
 };
 
 const ContractTarget kMemory{"memory", [] { return std::make_unique<MemoryContractCluster>(); }};

@@ -53,6 +53,16 @@ TEST(PodState, TellsTroubleFromAStart) {
   EXPECT_EQ(read(cases[0].status).problemMessage, "because");
 }
 
+TEST(DeploymentState, KnowsWhyNoPodIsMade) {
+  const auto why = [](const char* status) {
+    const Json condition{{"type", "ReplicaFailure"}, {"status", status}, {"reason", "FailedCreate"}, {"message", "exceeded quota: small"}};
+    return deploymentState(kube::Object(Json{{"metadata", {{"name", "x"}}}, {"status", {{"conditions", Json::array({condition})}}}}))
+        .cantMakePods;
+  };
+  EXPECT_EQ(why("True"), "exceeded quota: small");
+  EXPECT_EQ(why("False"), "");
+}
+
 TEST(DeploymentState, AnAbsentCountIsOne) {
   EXPECT_EQ(deploymentState(kube::Object(Json{{"metadata", {{"name", "x"}}}, {"spec", Json::object()}})).replicas, 1);
   EXPECT_EQ(deploymentState(kube::Object(Json{{"metadata", {{"name", "x"}}}, {"spec", {{"replicas", 0}}}})).replicas, 0);

@@ -46,6 +46,18 @@ TEST_F(Isolation, WhatTheFunctionMayReachIsFollowedWithoutANewVersion) {
   EXPECT_FALSE(get(resources::functionVersions, "hello-00002"));
 }
 
+TEST_F(Isolation, ARuleThatOnlyLosesAPartIsFollowed) {
+  startOperator();
+  const Json api{{"podLabels", {{"app", "api"}}}};
+  Json elsewhere = api;
+  elsewhere["namespaceLabels"] = {{"team", "billing"}};
+  applyFunction("hello", {{"network", {{"egress", Json::array({elsewhere})}}}});
+  const char* const chosen = "/spec/egress/2/to/0/namespaceSelector";
+  ASSERT_TRUE(eventually([&] { return isReady("hello") && policy().at(chosen) != nullptr; })) << policy().json();
+  applyFunction("hello", {{"network", {{"egress", Json::array({api})}}}});
+  EXPECT_TRUE(eventually([&] { return policy().at(chosen) == nullptr; })) << policy().json();
+}
+
 TEST_F(Isolation, WhatSomebodyChangesOrRemovesComesBack) {
   startOperator();
   applyFunction("hello");

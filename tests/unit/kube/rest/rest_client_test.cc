@@ -55,6 +55,15 @@ TEST(RestPath, NamesGroupNamespaceAndObject) {
   EXPECT_EQ(Target("/x", "status").with("a", "").with("b", "c=d,é").text(), "/x/status?b=c%3Dd%2C%C3%A9");
 }
 
+TEST_F(RestClientTest, ARefusalBecauseTheNamespaceGoesIsToldFromAMissingRight) {
+  answer(ScriptedTransport::json(403, status(403, "Forbidden",
+                                             "configmaps \"one\" is forbidden: unable to create new content in namespace shop because it "
+                                             "is being terminated")));
+  answer(ScriptedTransport::json(403, status(403, "Forbidden", "configmaps is forbidden: User \"x\" cannot create resource")));
+  EXPECT_TRUE(namespaceIsTerminating(client.create(resources::configMaps, configMap(), "test").error()));
+  EXPECT_FALSE(namespaceIsTerminating(client.create(resources::configMaps, configMap(), "test").error()));
+}
+
 TEST_F(RestClientTest, EachMethodAsksAsTheApiServerWants) {
   answer(ScriptedTransport::json(200, configMap()));
   ASSERT_TRUE(client.get(resources::configMaps, kOne));

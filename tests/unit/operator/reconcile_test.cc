@@ -233,7 +233,7 @@ TEST_F(Reconcile, WhatIsRefusedIsToldAndHeals) {
   const Json deployment{{"apiVersion", "apps/v1"},
                         {"kind", "Deployment"},
                         {"metadata", {{"name", "hello-00001"}, {"namespace", "default"}}},
-                        {"spec", {{"replicas", 1}}}};
+                        {"spec", {{"replicas", 0}}}};
   ASSERT_TRUE(cluster_.create(resources::deployments, deployment, "user"));
   startOperator();
   applyFunction("hello");
@@ -241,7 +241,7 @@ TEST_F(Reconcile, WhatIsRefusedIsToldAndHeals) {
   EXPECT_THAT(condition("hello", "Progressing")["message"].get<std::string>(), HasSubstr("hello-00001"));
   EXPECT_EQ(condition("hello", "Ready")["reason"], "NotApplied");
   EXPECT_TRUE(eventually([&] { return eventReasons("hello").contains("NotApplied"); }));
-  EXPECT_EQ(spec(resources::deployments, "hello-00001"), (Json{{"replicas", 1}})) << "the user's is left alone";
+  EXPECT_EQ(spec(resources::deployments, "hello-00001"), (Json{{"replicas", 0}})) << "the user's is left alone";
   ASSERT_TRUE(cluster_.remove(resources::deployments, {"default", "hello-00001"}, {}));
   EXPECT_TRUE(eventually([&] { return isReady("hello") && condition("hello", "Progressing")["reason"] == "Complete"; }));
 }

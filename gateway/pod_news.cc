@@ -42,8 +42,7 @@ PodNews::Trouble PodNews::trouble(std::int64_t version) const {
     every = every && news.problem.backedOff;
     if (worst == nullptr || rank(news) > rank(*worst)) worst = &news;
   }
-  if (worst == nullptr && !refused_.empty() && refusedVersion_ == version)
-    return {kFailedCreate, "no pod can be made: " + refused_, false};
+  if (worst == nullptr && !refused_.empty() && refusedVersion_ == version) return {kFailedCreate, "no pod can be made: " + refused_, false};
   if (worst == nullptr || rank(*worst) == 0) return {};
   if (!worst->problem) return {kNotListening, "pod " + worst->pod + " runs, but its handler does not listen", false};
   const auto& [reason, message, backedOff] = worst->problem;

@@ -111,7 +111,7 @@ void Waker::raise(FunctionEntry& entry, Clock::time_point asked) {
 // It was raised, and no pod has come: can none be made?
 void Waker::lookForPods(FunctionEntry& entry, const kube::Key& key) {
   if (!entry.pods().empty()) return;
-  const auto deployment = client_.get(kube::resources::deployments, key);
+  const auto deployment = hasty_.get(kube::resources::deployments, key);
   if (!deployment) return;
   std::int64_t version = 0;
   const std::string label = deployment->label(api::kLabelVersion);

@@ -58,7 +58,7 @@ void addLocal(CLI::App& app, Commands& c) {
   command->add_option("--log-level", c.local.logLevel, "of the log file in the state folder")
       ->check(CLI::IsMember({"trace", "debug", "info", "warning", "error", "off"}))
       ->capture_default_str();
-  command->add_option("--config", c.local.config, "YAML file with settings of gateway and shims: docs/settings.md");
+  command->add_option("--config", c.local.config, "YAML file with settings of gateway, operator and shims: docs/settings.md");
   command->add_option("--loops", c.local.loops, "event loops of the gateway; 0: one per core. Wins over --config")
       ->check(CLI::Range(0, 256));
   command->add_option("--pool", c.local.pool, "requests at once of all functions together; 0: no limit. Wins over --config; default: 10000")

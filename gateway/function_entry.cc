@@ -75,6 +75,7 @@ void FunctionEntry::configure(const api::FunctionRouteSpec& spec) {
       settings.shared = &pool_.slots();
     const bool changed = spec.reserved.has_value() != limited_;
     if (changed) {
+      stopCounting();
       moveWaiters(steadyNow());
       forgetSlots(steadyNow());  // before the pool counts what runs
       limited_ = !limited_;
@@ -205,7 +206,10 @@ FunctionEntry::Taken FunctionEntry::take(SlotTaker& taker, core::TimePoint now, 
       if (hold_ == Hold::none) hold_ = Hold::taking;
       taken.takeOver = hold_ == Hold::taking;
     }
-    if (!slot.replica) taken.join = admission_.join(taker, now, accepted);
+    if (!slot.replica) {
+      taken.join = admission_.join(taker, now, accepted, unasked());
+      noteQueue();
+    }
     taken.queued = admission_.queued();
     taken.poolFull = slot.poolFull;
   }
@@ -231,6 +235,7 @@ void FunctionEntry::release(Upstream& upstream, core::TimePoint now) {
 FunctionEntry::Shared FunctionEntry::takeShared(core::TimePoint now) {
   std::lock_guard lock(mutex_);
   const auto grant = admission_.next(now, core::Admission::SharedSlot::given);
+  if (grant.waiter) noteQueue();
   return {grant, admission_.queued()};
 }
 
@@ -243,6 +248,7 @@ bool FunctionEntry::leave(SlotTaker& taker, core::TimePoint now) {
   std::lock_guard lock(mutex_);
   if (!taker.queued) return false;
   admission_.leave(taker, now);
+  noteQueue();
   return true;
 }
 
@@ -252,6 +258,7 @@ void FunctionEntry::deliver(core::TimePoint now) {
     {
       std::lock_guard lock(mutex_);
       grant = admission_.next(now);
+      if (grant.waiter) noteQueue();
       if (grant.waiter && limited_) this->grant(static_cast<SlotTaker&>(*grant.waiter), static_cast<Upstream&>(*grant.replica));
     }
     if (grant.poolFull) return pool_.wait(*this, now);

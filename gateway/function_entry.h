@@ -5,13 +5,13 @@
 // the gateway's pool; see gateway/pool.h for the order of the locks.
 #pragma once
 
-#include <array>
 #include <atomic>
 #include <chrono>
 #include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -20,6 +20,7 @@
 #include "core/cold_start.h"
 #include "core/load.h"
 #include "core/slot_book.h"
+#include "gateway/function_counters.h"
 #include "gateway/owners_options.h"
 #include "gateway/pod_news.h"
 #include "gateway/pool.h"
@@ -67,54 +68,35 @@ enum class Ended : std::uint8_t {
 /// Before it is tried again; doubled with each failure.
 std::chrono::milliseconds pauseAfterFailure(Upstream& upstream, const ReplicaPauses& pauses);
 
-/// How many requests ended with each status. A function has few different ones, so what is written stays in a line or two of
-/// the cache, also with thousands of functions. Thread-safe.
-class StatusCounts {
- public:
-  void add(int status);
-  /// each(status, count); status 0: those beyond the first 31 different ones.
-  template <class Each>
-  void forEach(Each each) const {
-    for (const Slot& slot : slots_)
-      if (const auto count = slot.count.load(std::memory_order_relaxed)) each(slot.status.load(std::memory_order_relaxed), count);
-  }
-
- private:
-  struct Slot {
-    std::atomic<int> status{0};  // 0: free
-    std::atomic<std::uint64_t> count{0};
-  };
-  std::array<Slot, 32> slots_;  // the last one is for the rest
-};
-
-/// Rising counts; written by event loops, read by whoever scrapes. What every request touches comes first.
-struct FunctionCounters {
-  static constexpr std::array<double, 14> kBounds{0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30};  // seconds
-  struct Histogram {
-    std::atomic<std::uint64_t> micros{0};
-    std::array<std::atomic<std::uint64_t>, kBounds.size() + 1> buckets{};
-    void observe(std::chrono::nanoseconds value);
-  };
-  std::atomic<std::uint64_t> requests{0};
-  Histogram duration;
-  StatusCounts byStatus;
-  Histogram queueWait, coldStart;
-  std::atomic<std::uint64_t> retries{0}, upstreamFailures{0}, clientGone{0}, poolWaits{0}, handed{0}, lights{0};
-  std::array<std::atomic<std::uint64_t>, 5> rejected{};  // by Limit
-};
-
-enum class Limit { queueRequests, queueBytes, queueWait, reserved, pool };
-
 /// A request that can be given a slot; its owner runs on `loop`.
 struct SlotTaker : core::Waiter {
   virtual net::Loop& ownerLoop() = 0;
   virtual void onGrant(Upstream& upstream) = 0;  ///< on ownerLoop()
   virtual void onMoved() = 0;                    ///< on ownerLoop(): no longer queued; another gateway gives out the slots
+  virtual void onNoPlace(Limit limit) = 0;       ///< on ownerLoop(): no longer queued; too much waits in all gateways together
 
   contract::Ticket ticket;  ///< with the slot, if the function is limited; written under the entry's lock
 
  protected:
   ~SlotTaker() = default;
+};
+
+/// Another gateway's queue of a function without a reservation, at the one that counts all of them: place_desk.h.
+struct PlaceHolder {
+  virtual net::Loop& ownerLoop() = 0;
+  virtual void onMoved() = 0;  ///< on ownerLoop(): another gateway counts
+
+ protected:
+  ~PlaceHolder() = default;
+};
+
+/// Sees to it that queues are bounded over all gateways together: places.h.
+struct QueueKeeper {
+  virtual int gateways() const = 0;                     ///< this one as well; thread-safe
+  virtual void changed(const kube::Key& function) = 0;  ///< has something to tell: FunctionEntry::claim(). With the entry's lock
+
+ protected:
+  ~QueueKeeper() = default;
 };
 
 /// Tells the request that it has its slot, on its own loop. Without any lock.
@@ -123,7 +105,8 @@ void handOver(const core::Admission::Grant& grant);
 /// The base is guarded by the pool's mutex.
 class alignas(64) FunctionEntry : public core::Share {
  public:
-  FunctionEntry(kube::Key key, Pool& pool) : key_(std::move(key)), pool_(pool) {}
+  /// No `keeper`: this gateway is alone.
+  FunctionEntry(kube::Key key, Pool& pool, QueueKeeper* keeper = nullptr) : key_(std::move(key)), pool_(pool), keeper_(keeper) {}
   ~FunctionEntry();
   FunctionEntry(const FunctionEntry&) = delete;
   FunctionEntry& operator=(const FunctionEntry&) = delete;
@@ -233,6 +216,19 @@ class alignas(64) FunctionEntry : public core::Share {
   /// `nobodyThere`: nothing listens at its address, so nothing runs; else whatever can run may.
   std::chrono::milliseconds unanswered(const Question& question, bool nobodyThere, const AskPauses& pauses);
 
+  // The queue of a function without a reservation (function_queue.cc): see places.h.
+  core::Claim claim();  ///< of the queue here; what changes from now on is told to the QueueKeeper again
+  /// The answer of the gateway that counts, which believes so from now on. Those that find no place hear of it.
+  void settle(const core::Claim& claim, const core::Waiting& places);
+  void recount();  ///< the gateways are others
+  /// Begins with `holder`, another gateway's queue; null: the one here. True: Owners::takeOver().
+  [[nodiscard]] bool enter(PlaceHolder* holder);
+  /// As core::PlaceBook::ask(). Nothing: ask again.
+  std::optional<core::Waiting> count(PlaceHolder* holder, const std::string& gateway, const core::Claim& claim);
+  bool leave(PlaceHolder& holder);  ///< false: its onMoved() is on its way
+  /// This gateway is the one that counts; `all`, itself too, are heard before it refuses anybody, unless they take longer.
+  void ownQueue(std::set<std::string> all, core::TimePoint until);
+
   // For Pool, with its lock.
   struct Shared {
     core::Admission::Grant grant;
@@ -269,6 +265,10 @@ class alignas(64) FunctionEntry : public core::Share {
   void letGo();                                                                    // requires mutex_; others own it
   void forgetSlots(core::TimePoint now);                                           // requires mutex_
   void moveWaiters(core::TimePoint now);                                           // requires mutex_
+  core::Waiting unasked() const;                                                   // requires mutex_
+  void noteQueue();                                                                // requires mutex_
+  void tellAgain();                                                                // requires mutex_
+  void stopCounting();                                                             // requires mutex_
   const api::RouteBackend* heaviest() const;                                       // requires mutex_; null: nothing can be woken
   Upstream* find(const std::string& uid) const;                                    // requires mutex_
 
@@ -281,6 +281,7 @@ class alignas(64) FunctionEntry : public core::Share {
   std::vector<api::RouteBackend> backends_;
   const kube::Key key_;
   Pool& pool_;
+  QueueKeeper* const keeper_;                          // null: this gateway is alone
   int reserved_ = 0;                                   // by configure() only
   std::atomic<core::ColdStartTime::rep> raisedAt_{0};  // 0: never
   PodNews pods_;
@@ -289,6 +290,11 @@ class alignas(64) FunctionEntry : public core::Share {
   Hold hold_ = Hold::none;
   std::int64_t epoch_ = 0, nextNumber_ = 0;
   std::optional<api::RouteOwner> owner_;
+  bool asked_ = false;                // the keeper has asked for claim(): somebody may count what nobody here has heard of
+  bool noted_ = false;                // the keeper is about to ask for claim()
+  core::Waiting told_;                // what whoever counts believes to wait here
+  core::PlaceBook book_;              // while this gateway counts, as the next
+  std::vector<PlaceHolder*> queues_;  // of others
 };
 
 }  // namespace pilotlight::gateway

@@ -70,6 +70,7 @@ void FunctionEntry::heardOwner(const api::RouteOwner& owner, bool ours) {
   if (owner_ && owner.epoch <= owner_->epoch) return;
   owner_ = owner;
   if (!ours) letGo();
+  tellAgain();
 }
 
 void FunctionEntry::disown() {
@@ -78,7 +79,8 @@ void FunctionEntry::disown() {
 }
 
 void FunctionEntry::letGo() {
-  if (!limited_ || hold_ == Hold::none) return;
+  if (!limited_) return stopCounting();
+  if (hold_ == Hold::none) return;
   forgetSlots(steadyNow());
   moveWaiters(steadyNow());
 }

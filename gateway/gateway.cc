@@ -14,6 +14,7 @@
 #include "gateway/memory_guard.h"
 #include "gateway/metrics.h"
 #include "gateway/owners.h"
+#include "gateway/places.h"
 #include "gateway/pool.h"
 #include "gateway/registry.h"
 #include "gateway/waker.h"
@@ -48,7 +49,9 @@ struct Gateway::Impl {
         owners(
             client, peers, newInstance(), options.owners, [this](std::shared_ptr<FunctionEntry> entry) { wake(std::move(entry)); },
             [this](std::string_view message, const kube::Key& about, const std::string& error) { warn(message, about, error); }),
-        registry(client, options.watchNamespace, pool, options.name, options.hosts, {options.pendingReplicas, options.pendingTimeout},
+        places(owners, keys, options.owners, [this](const kube::Key& key) { return registry.find(key); }),
+        registry(client, options.watchNamespace, pool, places, options.name, options.hosts,
+                 {options.pendingReplicas, options.pendingTimeout},
                  {[this](std::shared_ptr<const Snapshot> snapshot) { publish(std::move(snapshot)); },
                   [this](const net::Address& gone) {
                     for (auto& worker : workers) worker->forget(gone);
@@ -74,7 +77,12 @@ struct Gateway::Impl {
                owners.instance(),
                std::to_string(std::chrono::ceil<std::chrono::seconds>(options.retryAfter).count()),
                0},
-        tls(newStore()) {}
+        tls(newStore()) {
+    peers.addHandler([this](const Peers::List& all) {
+      places.setGateways(static_cast<int>(all->size()));
+      for (const auto& entry : registry.entries()) entry->recount();
+    });
+  }
 
   void publish(std::shared_ptr<const Snapshot> snapshot) {
     std::latch all(static_cast<std::ptrdiff_t>(workers.size()));
@@ -135,10 +143,10 @@ struct Gateway::Impl {
 
   std::string metrics() {
     const auto entries = registry.entries();
-    return renderMetrics(
-        entries, {shared.unrouted.load(std::memory_order_relaxed), waker.patches(), log.dropped(),
-                  static_cast<std::uint64_t>(registry.watchRestarts()), owners.moves(), static_cast<std::uint64_t>(options.crashes),
-                  entries.size(), pool.counts(), memory.counts(), &waker.sent(), &waker.answered(), &callHome, &coldStarts, tls.get()});
+    return renderMetrics(entries, {shared.unrouted.load(std::memory_order_relaxed), waker.patches(), log.dropped(),
+                                   static_cast<std::uint64_t>(registry.watchRestarts()), owners.moves(),
+                                   static_cast<std::uint64_t>(options.crashes), entries.size(), peers.all()->size(), pool.counts(),
+                                   memory.counts(), &waker.sent(), &waker.answered(), &callHome, &coldStarts, tls.get()});
   }
 
   const GatewayOptions options;
@@ -151,6 +159,7 @@ struct Gateway::Impl {
   ColdStartHistograms coldStarts;
   Pool pool;
   Owners owners;
+  Places places;
   Registry registry;
   Waker waker;
   Shared shared;
@@ -199,6 +208,7 @@ std::expected<void, std::string> Gateway::start(Listeners listeners) {
   impl_->started = true;
   impl_->peers.start(impl_->internalAddress.port);
   impl_->owners.start();
+  impl_->places.start();
   if (!impl_->registry.start(impl_->options.syncTimeout) || !impl_->waker.start(impl_->options.syncTimeout) ||
       !impl_->peers.waitForSync(impl_->options.syncTimeout))
     return std::unexpected("the gateway's routes, pods, deployments and other gateways were not listed within " +
@@ -242,6 +252,7 @@ void Gateway::stop(std::chrono::milliseconds grace) {
   if (!std::exchange(impl_->started, false)) return;
   impl_->registry.stop();
   impl_->waker.stop();
+  impl_->places.stop();
   impl_->owners.stop();
   impl_->peers.stop();
   impl_->memory.stop();

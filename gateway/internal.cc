@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "api/shim_contract.h"
+#include "gateway/place_desk.h"
 #include "gateway/ticket_desk.h"
 #include "gateway/worker.h"
 
@@ -104,6 +105,7 @@ net::ExchangeHandler* answerInternal(Worker& worker, net::Exchange& exchange) {
   if (head.path == contract::kPassedOnPath && head.method == "POST") return new RegisterCall(worker, exchange, Caller::gateway);
   if (head.path == contract::kLoadsPath && head.method == "GET") return worker.loads().open(exchange);
   if (head.path == contract::kSlotPath && head.method == "POST") return openTicketDesk(worker, exchange);
+  if (head.path == slot::kQueuePath && head.method == "POST") return openPlaceDesk(worker, exchange);
   if (head.path == "/metrics" || head.path == "/_pilotlight/metrics")
     exchange.respond(200, "text/plain; version=0.0.4; charset=utf-8", worker.shared().metrics());
   else if (head.path.ends_with("/readyz") && worker.shared().ending.load(std::memory_order_relaxed))

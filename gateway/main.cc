@@ -4,18 +4,16 @@
 #include <malloc.h>
 
 #include <CLI/CLI.hpp>
-#include <fstream>
 #include <iostream>
 #include <optional>
-#include <sstream>
 
-#include "api/settings_file.h"
 #include "callhome/key_files.h"
 #include "gateway/access_log.h"
 #include "gateway/await_ready.h"
 #include "gateway/gateway.h"
 #include "gateway/settings.h"
 #include "program/cluster.h"
+#include "program/config.h"
 #include "program/hosts.h"
 #include "program/keeper.h"
 #include "program/signals.h"
@@ -72,19 +70,9 @@ void addOptions(CLI::App& app, Options& options) {
       ->check(CLI::Range(0, 3600));
 }
 
-std::expected<void, std::string> readConfig(const std::string& path, gateway::GatewayOptions& options) {
-  std::ifstream file(path);
-  std::ostringstream text;
-  text << file.rdbuf();
-  if (!file) return std::unexpected("--config " + path + ": it can't be read");
-  const api::SettingsTarget targets[] = {{gateway::settings(), &options}};
-  if (auto read = api::readSettings(text.str(), targets); !read) return std::unexpected("--config " + path + ": " + read.error());
-  return {};
-}
-
 std::expected<void, std::string> complete(Options& options) {
-  if (!options.config.empty())
-    if (auto read = readConfig(options.config, options.gateway); !read) return read;
+  const api::SettingsTarget targets[] = {{gateway::settings(), &options.gateway}};
+  if (auto read = program::readConfig(options.config, targets); !read) return read;
   if (options.loops) options.gateway.loops = *options.loops;
   if (options.pool) options.gateway.pool = *options.pool;
   const auto address = [](const char* option, const std::string& text) -> std::expected<net::Address, std::string> {

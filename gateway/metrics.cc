@@ -185,6 +185,7 @@ std::string renderMetrics(const std::vector<std::shared_ptr<FunctionEntry>>& ent
   memoryMetrics(text, counts.memory);
   if (counts.tls != nullptr) tlsMetrics(text, *counts.tls);
   text.single("pilotlight_gateway_functions", "gauge", "Functions known.", counts.functions);
+  text.single("pilotlight_gateway_known_gateways", "gauge", "Gateways known, with this one.", counts.gateways);
   text.single("pilotlight_gateway_unrouted_total", "counter", "Requests that no function's route took.", counts.unrouted);
   if (counts.wakeSent != nullptr && counts.wakeAnswered != nullptr) {
     text.family("pilotlight_gateway_wake_seconds", "histogram",
@@ -198,7 +199,7 @@ std::string renderMetrics(const std::vector<std::shared_ptr<FunctionEntry>>& ent
   text.single("pilotlight_gateway_access_log_dropped_total", "counter", "Log lines dropped because the writer was behind.",
               counts.accessLogDropped);
   text.single("pilotlight_gateway_owner_moves_total", "counter",
-              "Times that this gateway became the one that gives out a function's slots.", counts.ownerMoves);
+              "Times that this gateway became the one that gives out a function's slots, or counts what waits for it.", counts.ownerMoves);
   text.single("pilotlight_gateway_watch_restarts_total", "counter", "Relists of routes or pods after the first.", counts.watchRestarts);
   text.single("pilotlight_gateway_crashes_total", "counter", "Crashed gateways that this one took the place of, in the same container.",
               counts.crashes);

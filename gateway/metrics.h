@@ -20,7 +20,7 @@ using ColdStartHistograms = std::array<FunctionCounters::Histogram, core::kColdS
 
 struct GatewayCounts {
   std::uint64_t unrouted = 0, wakePatches = 0, accessLogDropped = 0, watchRestarts = 0, ownerMoves = 0, crashes = 0;
-  std::size_t functions = 0;
+  std::size_t functions = 0, gateways = 1;
   Pool::Counts pool = {};
   MemoryGuard::Counts memory = {};
   const FunctionCounters::Histogram *wakeSent = nullptr, *wakeAnswered = nullptr;

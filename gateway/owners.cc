@@ -167,7 +167,10 @@ void Owners::run() {
 
 bool Owners::work(const kube::Key& key, Task& task) {
   FunctionEntry& entry = *task.entry;
-  if (!entry.limited()) return lift(key, task);
+  if (!entry.limited()) {
+    if (!lift(key, task)) return false;
+    task.questions.clear();
+  }
   const auto hold = entry.hold();
   Became became = Became::no;
   if (hold == FunctionEntry::Hold::none || resigned())
@@ -177,6 +180,7 @@ bool Owners::work(const kube::Key& key, Task& task) {
   if (became == Became::failed && (hold == FunctionEntry::Hold::owned || entry.load().queued > 0)) return false;
   if (became == Became::failed) entry.disown();  // who comes next tries again
   if (became != Became::owner) return giveUp(task);
+  if (!entry.limited()) return true;  // its queue only
   const std::int64_t epoch = entry.owner()->epoch;
   const auto old = std::ranges::partition(task.questions, [&](const auto& each) { return each.lowest.epoch == epoch; });
   for (const auto& question : old) (void)entry.unanswered(question, false, options_.pauses);
@@ -227,6 +231,7 @@ Owners::Became Owners::become(const kube::Key& key, FunctionEntry& entry, std::i
     if (written) {
       moves_.fetch_add(1, std::memory_order_relaxed);
       entry.heardOwner(next, true);
+      if (!entry.limited()) return beginQueue(entry, known ? known->gateway : ""), Became::owner;
       return begin(key, entry, next.epoch) ? Became::owner : Became::failed;
     }
     if (written.error().code == kube::ErrorCode::conflict) continue;
@@ -251,6 +256,15 @@ bool Owners::begin(const kube::Key& key, FunctionEntry& entry, std::int64_t epoc
     if (mayRun(pod)) replicas.push_back(replicaOf(pod));
   entry.own(epoch, replicas);
   return true;
+}
+
+/// All may have accepted requests that are not counted yet: this gateway, the others, even if they did not answer of late, and the last
+/// owner (`before`), which may be about to end.
+void Owners::beginQueue(FunctionEntry& entry, const std::string& before) {
+  std::set<std::string> all;
+  if (!before.empty()) all.insert(before);
+  for (const Peer& peer : *peers_.all()) all.insert(peer.name);
+  entry.ownQueue(std::move(all), Clock::now() + options_.silence);
 }
 
 }  // namespace pilotlight::gateway

@@ -1,4 +1,5 @@
-// Which gateway gives out a limited function's slots, and what an owner has to do to be one: docs/adr/0014.
+// Which gateway gives out a limited function's slots, and what an owner has to do to be one: docs/adr/0014. Of a function without a
+// reservation: which one counts what waits in all gateways (places.h).
 //
 // Expected flow: a request asks choose(). Elsewhere: it asks there (ticket_call.h). Here: FunctionEntry::take(), and takeOver() when
 // that says so; then the API writes this gateway's name into the FunctionRoute, whose owner it is from then on until another one is
@@ -81,6 +82,7 @@ class Owners {
   enum class Became : std::uint8_t { owner, no, failed };
   Became become(const kube::Key& key, FunctionEntry& entry, std::int64_t after);
   bool begin(const kube::Key& key, FunctionEntry& entry, std::int64_t epoch);
+  void beginQueue(FunctionEntry& entry, const std::string& before);
   void add(const kube::Key& key, Task task);
   void ask(std::shared_ptr<FunctionEntry> entry, std::vector<FunctionEntry::Question> questions);  // any thread
   void lookLater(std::shared_ptr<FunctionEntry> entry, std::chrono::milliseconds pause);           // loop's thread, as the next two

@@ -10,6 +10,9 @@ using std::chrono::milliseconds;
 
 namespace {
 constexpr std::size_t kMostText = 1 << 20;  // of an answer
+/// By which a replica can be ahead of the API: owners come one by one. What is beyond was told by somebody who is no gateway, and an
+/// owner that went there could not be followed by another.
+constexpr std::int64_t kMostAhead = std::int64_t{1} << 32;
 }  // namespace
 
 Owners::Asking::Asking(Owners& owners, std::shared_ptr<FunctionEntry> entry, FunctionEntry::Question question)
@@ -41,6 +44,11 @@ void Owners::Asking::onBody(std::string_view part) {
 
 void Owners::Asking::onEnd(std::span<const net::Header>) {
   call_ = nullptr;
+  if (status_ == 409 && epoch_ - question_.lowest.epoch > kMostAhead) {
+    owners_.log_("a replica was told of an owner that no gateway can be, and gets no requests: delete its pod", entry_->key(),
+                 question_.address.toString() + ": epoch " + std::to_string(epoch_));
+    return end(unknown(false));
+  }
   if (status_ == 409) {  // a later owner was here, or one of a function of the same name that is gone
     auto again = question_;
     again.lowest.epoch = std::max(again.lowest.epoch, epoch_);

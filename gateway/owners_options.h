@@ -16,7 +16,8 @@ struct OwnersOptions {
   std::chrono::milliseconds connectTimeout{500};                     ///< the same
   AskPauses pauses{};
   std::chrono::milliseconds silence{
-      std::chrono::seconds(1)};  ///< a gateway where requests wait is looked at so often, and has so long to answer
+      std::chrono::seconds(1)};             ///< a gateway where requests wait is looked at so often, and has so long to answer
+  std::chrono::milliseconds queuePause{5};  ///< what waits for less is not told to other gateways
 };
 
 }  // namespace pilotlight::gateway

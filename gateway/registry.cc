@@ -44,9 +44,10 @@ Route routeOf(const api::FunctionRouteSpec& spec, std::shared_ptr<FunctionEntry>
 
 }  // namespace
 
-Registry::Registry(kube::Client& client, const std::string& namespace_, Pool& pool, std::string gatewayName, core::HostRules hosts,
-                   PendingBounds pending, Hooks hooks)
+Registry::Registry(kube::Client& client, const std::string& namespace_, Pool& pool, QueueKeeper& queues, std::string gatewayName,
+                   core::HostRules hosts, PendingBounds pending, Hooks hooks)
     : pool_(pool),
+      queues_(queues),
       hosts_(std::move(hosts)),
       pendingBounds_(pending),
       hooks_(std::move(hooks)),
@@ -88,7 +89,7 @@ std::shared_ptr<FunctionEntry> Registry::entryOf(const kube::Key& key) {
   auto& entry = entries_[key];
   // A Function made anew takes over what waits for it: there is never a second entry of a name.
   if (!entry && left_.contains(key)) entry = left_.extract(key).mapped().lock();
-  if (!entry) entry = std::make_shared<FunctionEntry>(key, pool_);
+  if (!entry) entry = std::make_shared<FunctionEntry>(key, pool_, &queues_);
   return entry;
 }
 

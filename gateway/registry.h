@@ -44,8 +44,8 @@ class Registry {
     std::chrono::milliseconds time{std::chrono::seconds(10)};
   };
   /// `namespace_` empty: of all namespaces.
-  Registry(kube::Client& client, const std::string& namespace_, Pool& pool, std::string gatewayName, core::HostRules hosts,
-           PendingBounds pending, Hooks hooks);
+  Registry(kube::Client& client, const std::string& namespace_, Pool& pool, QueueKeeper& queues, std::string gatewayName,
+           core::HostRules hosts, PendingBounds pending, Hooks hooks);
   ~Registry();
 
   /// True once the loops have every route that the API held. False: not within the time; it goes on trying.
@@ -93,6 +93,7 @@ class Registry {
   std::vector<Resume> dueResumes(Clock::time_point now);  // requires mutex_
 
   Pool& pool_;
+  QueueKeeper& queues_;
   const core::HostRules hosts_;
   const PendingBounds pendingBounds_;
   const Hooks hooks_;

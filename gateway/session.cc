@@ -92,6 +92,11 @@ void Session::onMoved() {
   if (state_ == State::abandoned) finish();
 }
 
+void Session::onNoPlace(Limit limit) {
+  if (state_ == State::held) return onNoTicket(limit);
+  if (state_ == State::abandoned) finish();
+}
+
 void Session::dispatch(Upstream& upstream) {
   const auto now = worker_.loop().now();
   upstream_ = &upstream;

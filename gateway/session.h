@@ -32,6 +32,7 @@ class Session final : public SlotTaker, public TicketCall::Asker, public net::Ex
   net::Loop& ownerLoop() override;
   void onGrant(Upstream& upstream) override;
   void onMoved() override;
+  void onNoPlace(Limit limit) override;
 
   // TicketCall::Asker
   void onTicket(Upstream& upstream, const contract::Ticket& ticket) override;

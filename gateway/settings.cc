@@ -81,7 +81,7 @@ constexpr api::Setting kRows[] = {
     countRow<&Options::pendingReplicas>("pendingReplicas", "Replicas that have called home before the API told of their pods, at most.", 1,
                                         1'000'000),
     durationRow<&Options::pendingTimeout>("pendingTimeout", "For the API to tell of them.", 10ms, 10min),
-    // Functions with a reservation, over all gateways
+    // Slots and queues over all gateways
     durationRow<&Options::owners, &OwnersOptions::unreachable>(
         "ownerUnreachablePause", "Before another gateway that could not be asked for a slot is asked again.", 10ms, 10min),
     durationRow<&Options::owners, &OwnersOptions::silence>(
@@ -95,6 +95,8 @@ constexpr api::Setting kRows[] = {
         "questionPause", "Before it is asked again, while it is not clear what it runs; doubled each further time.", 1ms, 1min),
     durationRow<&Options::owners, &OwnersOptions::pauses, &AskPauses::most>("questionMaxPause", "The most that it is doubled to.", 1ms,
                                                                             10min),
+    durationRow<&Options::owners, &OwnersOptions::queuePause>(
+        "queuePause", "Between two words to the gateway that counts a function's queue, and before the first one.", 1ms, 1min),
     durationRow<&Options::troubleCheck>(
         "troubleCheck", "How often what waits looks whether the function's pods can start at all; if none can it gets 502.", 10ms, 10min),
     flagRow<&Options::tellPods>("tellPods", "Such answers, and 504 after queue.wait, tell what is wrong with a pod, with its last words."),

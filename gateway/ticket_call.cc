@@ -1,7 +1,5 @@
 #include "gateway/ticket_call.h"
 
-#include <charconv>
-
 #include "api/shim_contract.h"
 #include "gateway/ticket_desk.h"
 #include "gateway/worker.h"
@@ -67,13 +65,8 @@ void TicketCall::onTimer() {
 void TicketCall::onHead(const net::ResponseHead& head) {
   status_ = head.status;
   const auto limit = head.headers.get(slot::kLimit);
-  if (status_ == 421) {
-    api::RouteOwner owner{std::string(head.headers.get(slot::kOwner).value_or("")),
-                          std::string(head.headers.get(slot::kInstance).value_or("")), 0};
-    const std::string_view epoch = head.headers.get(slot::kEpoch).value_or("");
-    std::from_chars(epoch.data(), epoch.data() + epoch.size(), owner.epoch);
-    if (!owner.gateway.empty() && owner.epoch > 0) entry_->heardOwner(owner, false);
-  }
+  if (status_ == 421)
+    if (const auto owner = slot::ownerTold(head.headers)) entry_->heardOwner(*owner, false);
   if (status_ == 429 && asker_)
     return std::exchange(asker_, nullptr)->onNoTicket(limit == "queue.bytes" ? Limit::queueBytes : Limit::queueRequests);
 }

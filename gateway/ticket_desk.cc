@@ -38,30 +38,30 @@ std::optional<Grant> readGrant(std::string_view line) {
   return grant;
 }
 
-}  // namespace slot
-
-namespace {
-
-bool signedByGateway(CallHomeKeys& keys, const net::RequestHead& head) {
-  const auto field = [&](const char* name) { return head.headers.get(name).value_or(""); };
-  const std::string text =
-      slot::signedText(field(slot::kFunction), field(slot::kBytes), field(slot::kEpoch), head.headers.get(slot::kAccepted).has_value());
-  return keys.signedByGateway(text, field(contract::kHeaderSignature));
+std::optional<api::RouteOwner> ownerTold(const net::Headers& fields) {
+  api::RouteOwner owner{std::string(fields.get(kOwner).value_or("")), std::string(fields.get(kInstance).value_or("")),
+                        numberIn(fields, kEpoch)};
+  if (owner.gateway.empty() || owner.epoch <= 0) return std::nullopt;
+  return owner;
 }
 
-std::int64_t numberIn(const net::RequestHead& head, const char* name) {
-  const std::string_view text = head.headers.get(name).value_or("");
+}  // namespace slot
+
+std::int64_t numberIn(const net::Headers& fields, const char* name) {
+  const std::string_view text = fields.get(name).value_or("");
   std::int64_t number = 0;
   std::from_chars(text.data(), text.data() + text.size(), number);
   return number;
 }
+
+namespace {
 
 /// One request that another gateway holds.
 class TicketDesk final : public SlotTaker, public net::ExchangeHandler {
  public:
   TicketDesk(Worker& worker, net::Exchange& exchange, std::shared_ptr<FunctionEntry> entry)
       : worker_(worker), exchange_(&exchange), entry_(std::move(entry)) {
-    bytes = numberIn(exchange.head(), slot::kBytes);
+    bytes = numberIn(exchange.head().headers, slot::kBytes);
   }
 
   void begin(std::int64_t epoch, bool accepted) {
@@ -87,6 +87,7 @@ class TicketDesk final : public SlotTaker, public net::ExchangeHandler {
     release(upstream, Ended::certainly);  // it was never told
     if (!exchange_) delete this;
   }
+  void onNoPlace(Limit) override { onMoved(); }  // it has no reservation any more
   void onMoved() override {
     settled_ = true;
     if (!exchange_)
@@ -150,29 +151,38 @@ class TicketDesk final : public SlotTaker, public net::ExchangeHandler {
 
 }  // namespace
 
-net::ExchangeHandler* openTicketDesk(Worker& worker, net::Exchange& exchange) {
+std::shared_ptr<FunctionEntry> functionAsked(Worker& worker, net::Exchange& exchange, const std::string& signed_, bool limited) {
   const auto refuse = [&](int status, std::span<const net::Header> fields = {}) {
     exchange.respond(status, "text/plain", "", fields);
     return nullptr;
   };
   Owners& owners = worker.shared().owners;
   if (owners.resigned()) return refuse(503);
-  const net::RequestHead& head = exchange.head();
-  if (!signedByGateway(worker.shared().keys, head)) return refuse(401);
-  const std::string_view name = head.headers.get(slot::kFunction).value_or("");
+  const net::Headers& asked = exchange.head().headers;
+  if (!worker.shared().keys.signedByGateway(signed_, asked.get(contract::kHeaderSignature).value_or(""))) return refuse(401);
+  const std::string_view name = asked.get(slot::kFunction).value_or("");
   const std::size_t slash = name.find('/');
   if (slash == std::string_view::npos) return refuse(400);
   auto entry = worker.shared().registry.find({std::string(name.substr(0, slash)), std::string(name.substr(slash + 1))});
-  if (!entry || !entry->limited()) return refuse(404);  // not known here yet, or no longer limited
-  const std::int64_t epoch = numberIn(head, slot::kEpoch);
+  if (!entry || entry->limited() != limited) return refuse(404);
   const auto known = entry->owner();
-  if (entry->hold() == FunctionEntry::Hold::none && !core::takesOver(known, owners.self(), epoch)) {
+  if (entry->hold() == FunctionEntry::Hold::none && !core::takesOver(known, owners.self(), numberIn(asked, slot::kEpoch))) {
     const std::string number = std::to_string(known->epoch);
     const net::Header fields[] = {{slot::kOwner, known->gateway}, {slot::kInstance, known->instance}, {slot::kEpoch, number}};
     return refuse(421, fields);
   }
+  return entry;
+}
+
+net::ExchangeHandler* openTicketDesk(Worker& worker, net::Exchange& exchange) {
+  const net::Headers& asked = exchange.head().headers;
+  const auto field = [&](const char* name) { return asked.get(name).value_or(""); };
+  const bool accepted = asked.get(slot::kAccepted).has_value();
+  auto entry =
+      functionAsked(worker, exchange, slot::signedText(field(slot::kFunction), field(slot::kBytes), field(slot::kEpoch), accepted), true);
+  if (!entry) return nullptr;
   auto* desk = new TicketDesk(worker, exchange, std::move(entry));  // it ends with the exchange
-  desk->begin(epoch, head.headers.get(slot::kAccepted).has_value());
+  desk->begin(numberIn(asked, slot::kEpoch), accepted);
   return desk;
 }
 

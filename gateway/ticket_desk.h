@@ -45,7 +45,16 @@ std::string signedText(std::string_view function, std::string_view bytes, std::s
 std::string writeGrant(const Grant& grant);  ///< with the line's end
 std::optional<Grant> readGrant(std::string_view line);
 
+/// The answer 421: who the owner is.
+std::optional<api::RouteOwner> ownerTold(const net::Headers& fields);
+
 }  // namespace slot
+
+/// The function that another gateway asks this one about, in a request that is signed as `signed_` says; null: it is answered with 401,
+/// 404 (not known here, or not `limited` as the other believes), 421 or 503.
+std::shared_ptr<FunctionEntry> functionAsked(Worker& worker, net::Exchange& exchange, const std::string& signed_, bool limited);
+/// A number in such a request; 0: there is none.
+std::int64_t numberIn(const net::Headers& fields, const char* name);
 
 /// Answers the request. nullptr: at once.
 net::ExchangeHandler* openTicketDesk(Worker& worker, net::Exchange& exchange);

@@ -15,8 +15,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 constexpr std::chrono::milliseconds kDemandSpacing{5};  // a burst of demands is looked at together
-constexpr int kMostHeld = 4;                            // ticks; a shim that is not reached keeps nothing up for ever
-constexpr std::chrono::seconds kLookAfterRequest{5};    // whether a parked replica was lit for it
 
 }  // namespace
 
@@ -180,7 +178,7 @@ bool AutoscalerLoop::evaluate(const kube::Key& function, const Loads& loads, boo
   const auto shares = core::withParked(lit, weights, tracked.parked, tracked.spec.bounds.max);
   const bool settled = !parks || keepWarmth(function, tracked, backends, lit);
   tracked.held = settled ? 0 : tracked.held + (replace ? 1 : 0);
-  const bool hold = !settled && tracked.held <= kMostHeld;
+  const bool hold = !settled && tracked.held <= options_.parkingTicks;
   for (std::size_t i = 0; i < backends.size(); ++i) {
     const int wanted = replace ? shares[i] : std::min(shares[i], std::max(lit[i], backends[i].replicas));
     if (wanted != backends[i].replicas && !(hold && wanted < backends[i].replicas)) {
@@ -256,7 +254,7 @@ bool AutoscalerLoop::hasReplicas(const kube::Key& function) const {
 // The version that is to take the traffic has all its replicas lit until it does: whether its handler starts decides that.
 bool AutoscalerLoop::keepWarmth(const kube::Key& function, const Tracked& tracked, const std::vector<Backend>& backends,
                                 const std::vector<int>& lit) {
-  const bool look = Clock::now() - tracked.activeAt < kLookAfterRequest;
+  const bool look = Clock::now() - tracked.activeAt < options_.parkedLook;
   const std::string target = std::to_string(caches_.functions.store().get(function).intAt("/status/versions/latest"));
   bool settled = true;
   for (const auto& deployment : caches_.ownedBy(caches_.deployments, function)) {

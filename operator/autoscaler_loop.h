@@ -25,6 +25,8 @@ struct AutoscalerOptions {
   std::chrono::milliseconds tick{500};
   std::chrono::milliseconds stableWindow{std::chrono::seconds(60)};
   std::chrono::milliseconds panicWindow{std::chrono::seconds(6)};
+  std::chrono::milliseconds parkedLook{std::chrono::seconds(5)};  ///< after a request: whether a parked replica was lit for it
+  int parkingTicks = 4;                                           ///< a shim that is not reached keeps nothing up for ever
 };
 
 class AutoscalerLoop {

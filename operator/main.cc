@@ -1,5 +1,7 @@
 // pilotlight-operator: the operator on a cluster. Of several that run, the one that holds the Lease works, the others stand by.
 // Exit codes: 0 it was told to end; 1 it could not start, or lost the Lease; 2 wrong usage.
+#include <malloc.h>
+
 #include <CLI/CLI.hpp>
 #include <atomic>
 #include <cstdlib>
@@ -9,7 +11,9 @@
 
 #include "kube/lease.h"
 #include "operator/leader.h"
+#include "operator/settings.h"
 #include "program/cluster.h"
+#include "program/config.h"
 #include "program/hosts.h"
 #include "program/signals.h"
 
@@ -20,7 +24,7 @@ using namespace pilotlight;
 struct Options {
   program::ClusterOptions cluster{.rest = {.userAgent = "pilotlight-operator"}};
   std::string listen = "0.0.0.0:8082";
-  std::string namespace_, identity;
+  std::string namespace_, identity, config;
   std::string leaseName = "pilotlight-operator";
   int leaseSeconds = 15;
   op::LeaderOptions leader{.operator_ = {.workers = 4}, .pods = {}, .loads = {}};
@@ -67,6 +71,7 @@ void addOptions(CLI::App& app, Options& options) {
   app.add_option("--shim-image", serve.shimImage, "holds the shim, for images that do not")->capture_default_str();
   app.add_option("--history", serve.history, "versions kept beside the one that serves")->check(CLI::Range(0, 1000))->capture_default_str();
   app.add_option("--workers", serve.workers, "Functions reconciled at once")->check(CLI::Range(1, 64))->capture_default_str();
+  app.add_option("--config", options.config, "YAML file with a section `operator`: docs/settings.md");
   app.add_option("--log-level", serve.logLevel, "of the log on stdout")
       ->check(CLI::IsMember({"trace", "debug", "info", "warning", "error", "off"}))
       ->capture_default_str();
@@ -99,6 +104,7 @@ bool lead(const program::Signals& signals, op::Leader& leader, const op::Log& lo
     log.error("operator did not start", {{"error", started.error()}});
     return false;
   }
+  ::malloc_trim(0);  // what the first lists needed
   while (signals.wait() != program::Signals::Event::end) {
   }
   return true;
@@ -157,6 +163,7 @@ int run(const program::Signals& signals, Options& options, const net::Address& l
 }  // namespace
 
 int main(int argc, char** argv) {
+  ::mallopt(M_ARENA_MAX, 2);  // few heaps: some twenty threads would each have one
   const program::Signals signals;
   Options options;
   CLI::App app("Runs Functions on Kubernetes: versions, Deployments, routes, replicas.", "pilotlight-operator");
@@ -169,6 +176,11 @@ int main(int argc, char** argv) {
   const auto listen = net::parseAddress(options.listen);
   if (!listen) {
     std::cerr << "--listen " << options.listen << ": " << listen.error() << "\n";
+    return 2;
+  }
+  const api::SettingsTarget targets[] = {{op::settings(), &options.leader.operator_}};
+  if (auto read = program::readConfig(options.config, targets); !read) {
+    std::cerr << read.error() << "\n";
     return 2;
   }
   return run(signals, options, *listen);

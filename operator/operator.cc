@@ -22,8 +22,6 @@ namespace pilotlight::op {
 
 namespace {
 
-constexpr std::chrono::seconds kSourcePatience{2};
-
 core::PlanOptions planOptions(const OperatorOptions& options) {
   core::PlanOptions plan;
   plan.render = {.hosts = options.hosts,
@@ -62,9 +60,13 @@ struct Operator::Impl {
         gatherer(caches, sources, mountFailures, gateways, log, plan),
         applier(client, events, log, metrics, plan, gateways != nullptr ? gateways->namespace_() : ""),
         reconciler(caches, gatherer, applier, log, metrics, plan),
-        warmth(client, caches, log, {.resize = options.resizePods}),
+        warmth(client, caches, log, {.resize = options.resizePods, .shimTimeout = options.shimTimeout}),
         autoscaler(client, load, caches, log, metrics, warmth,
-                   {.tick = options.autoscaleTick, .stableWindow = options.stableWindow, .panicWindow = options.panicWindow}) {
+                   {.tick = options.autoscaleTick,
+                    .stableWindow = options.stableWindow,
+                    .panicWindow = options.panicWindow,
+                    .parkedLook = options.parkedLook,
+                    .parkingTicks = options.parkingTicks}) {
     caches.onChange([this](const kube::Key& function) { queue.add(function); });
     caches.functions.addHandler([this](const kube::Object& before, const kube::Object& after) { sources.functionChanged(before, after); });
     caches.onReplicas([this](const kube::Key& function) { autoscaler.touch(function); });
@@ -156,7 +158,7 @@ std::expected<void, std::string> Operator::start() {
                            std::to_string(impl_->options.syncTimeout.count()) + " ms");
   }
   // Not needed to begin with: without them replicas keep the variables they have.
-  if (!impl_->sources.waitForSync(kSourcePatience)) {
+  if (!impl_->sources.waitForSync(impl_->options.sourcePatience)) {
     impl_->log.warn("Secrets and ConfigMaps are not listed yet: may the operator list and watch them in each namespace given?", {});
   }
   impl_->warmth.start();

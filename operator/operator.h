@@ -36,6 +36,10 @@ struct OperatorOptions {
   std::chrono::milliseconds stableWindow{std::chrono::seconds(60)};
   std::chrono::milliseconds panicWindow{std::chrono::seconds(6)};
   std::chrono::milliseconds syncTimeout{std::chrono::seconds(10)};
+  std::chrono::milliseconds sourcePatience{std::chrono::seconds(2)};  ///< for Secrets and ConfigMaps, which it starts without
+  std::chrono::milliseconds shimTimeout{std::chrono::seconds(1)};
+  std::chrono::milliseconds parkedLook{std::chrono::seconds(5)};
+  int parkingTicks = 4;
   bool resizePods = true;                          ///< parked pods request next to nothing; needs Kubernetes 1.33
   int history = 10;                                ///< versions kept beside the one that serves
   std::string logLevel = "info";                   ///< trace | debug | info | warning | error | off

@@ -25,7 +25,7 @@ namespace pilotlight::op {
 
 struct WarmthOptions {
   bool resize = true;  ///< the pods' requests
-  std::chrono::milliseconds shimTimeout{std::chrono::seconds(1)};
+  std::chrono::milliseconds shimTimeout;
 };
 
 class WarmthLoop {

@@ -9,6 +9,7 @@
 
 #include "api/settings_file.h"
 #include "gateway/settings.h"
+#include "operator/settings.h"
 #include "runtime-shim/settings.h"
 
 namespace pilotlight::local {
@@ -16,7 +17,8 @@ namespace pilotlight::local {
 std::expected<ConfigFile, std::string> parseConfig(std::string_view yaml) {
   ConfigFile config;
   shim::Settings shims;
-  const api::SettingsTarget targets[] = {{gateway::settings(), &config.gateway}, {shim::settingsTable(), &shims}};
+  const api::SettingsTarget targets[] = {
+      {gateway::settings(), &config.gateway}, {op::settings(), &config.operator_}, {shim::settingsTable(), &shims}};
   if (auto read = api::readSettings(yaml, targets); !read) return std::unexpected(std::move(read.error()));
   config.shimVariables = api::settingsEnvironment(shim::settingsTable(), &shims);
   return config;

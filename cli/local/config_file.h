@@ -1,4 +1,4 @@
-// The file of `pilotlight local --config`: settings of the gateway and of the shims.
+// The file of `pilotlight local --config`: settings of the gateway, the operator and the shims.
 #pragma once
 
 #include <expected>
@@ -7,11 +7,13 @@
 #include <vector>
 
 #include "gateway/gateway.h"
+#include "operator/operator.h"
 
 namespace pilotlight::local {
 
 struct ConfigFile {
   gateway::GatewayOptions gateway;
+  op::OperatorOptions operator_;
   std::vector<std::pair<std::string, std::string>> shimVariables;  ///< for the environment of every shim
 };
 

@@ -91,7 +91,7 @@ std::expected<void, std::string> LocalInstance::Impl::startWorkers() {
   if (auto done = runner->start(); !done) return done;
   deployments.emplace(cluster);
   if (auto done = deployments->start(); !done) return done;
-  op::OperatorOptions config;
+  op::OperatorOptions config = options.config.operator_;
   config.localPaths = true;
   config.urlBase = urlBase(gateway->address());
   config.clusterUrlBase = urlBase(gateway->internalAddress());

@@ -27,7 +27,7 @@ struct LocalInstanceOptions {
   std::string shimPath, nativeHostPath;
   gateway::AccessLog accessLog = gateway::AccessLog::errors;
   std::string logLevel = "info";
-  ConfigFile config;  ///< settings; of its gateway options, those that gateway/settings.h names
+  ConfigFile config;  ///< settings; of its options, those that gateway/settings.h and operator/settings.h name
   std::chrono::milliseconds stopGrace{std::chrono::seconds(10)};
   std::function<void(std::string_view line)> log;     ///< JSON lines of all parts
   gateway::LogWriter* console = nullptr;              ///< the access log goes there; outlives the instance

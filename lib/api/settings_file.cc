@@ -103,17 +103,19 @@ void Reader::setting(const YamlNode& value, const Setting& setting, const std::s
 
 constexpr std::string_view kReferenceHead =
     "# Settings\n\n"
-    "Times, sizes and counts of the gateway and the shims, in a YAML file that is read at the start:\n\n"
+    "Times, sizes and counts of the gateway, the operator and the shims, in a YAML file that is read at the start:\n\n"
     "    pilotlight local --config FILE -f FOLDER\n\n"
     "    gateway:\n"
     "      headTimeout: 5s\n"
     "      pool: 2000\n"
+    "    operator:\n"
+    "      parkedLook: 10s\n"
     "    shim:\n"
     "      nativeBody: 16Mi\n\n"
     "What is not given has its default. An unknown name, a value of another type or one out of bounds ends the start with a message\n"
     "that names it. Durations are written as `250ms`, `30s` or `1m30s`, sizes as `64Ki` or `1Mi`. What is a constant instead, and\n"
     "why: [ADR 9](adr/0009-settings.md).\n\n"
-    "Generated from `gateway/settings.cc` and `runtime-shim/settings.cc`: change those and run `make crds`.\n";
+    "Generated from `gateway/settings.cc`, `operator/settings.cc` and `runtime-shim/settings.cc`: change those and run `make crds`.\n";
 
 std::string reference(const SettingsTable& table) {
   std::string text =

@@ -105,7 +105,7 @@ void Admission::occupy(Replica& replica, int more, TimePoint now) {
   inFlight_ += more;
 }
 
-Admission::Join Admission::join(Waiter& waiter, TimePoint now, bool front) {
+Admission::Join Admission::join(Waiter& waiter, TimePoint now, bool front, const Waiting& unasked) {
   if (!front) {
     if (settings_.atMost == 0) return Join::tooManyRequests;
     if (queued_ >= settings_.queueRequests) return Join::tooManyRequests;
@@ -113,6 +113,12 @@ Admission::Join Admission::join(Waiter& waiter, TimePoint now, bool front) {
   }
   meter(now);
   waiter.queued = true;
+  waiter.number = front ? 0 : ++arrivals_;
+  if (!front && !unsettled_ && fits(waiter, unasked) == Join::queued) settledTo_ = waiter.number;
+  if (accepted(waiter))
+    accepted_ = accepted_ + Waiting{1, waiter.bytes};
+  else if (!unsettled_)
+    unsettled_ = &waiter;
   waiter.previous = front ? nullptr : last_;
   waiter.next = front ? first_ : nullptr;
   (waiter.previous ? waiter.previous->next : first_) = &waiter;
@@ -126,11 +132,32 @@ void Admission::leave(Waiter& waiter, TimePoint now) {
   if (!waiter.queued) return;
   meter(now);
   waiter.queued = false;
+  if (accepted(waiter))
+    accepted_ = accepted_ - Waiting{1, waiter.bytes};
+  else if (unsettled_ == &waiter)
+    unsettled_ = waiter.next;
   (waiter.previous ? waiter.previous->next : first_) = waiter.next;
   (waiter.next ? waiter.next->previous : last_) = waiter.previous;
   waiter.previous = waiter.next = nullptr;
   --queued_;
   queuedBytes_ -= waiter.bytes;
+}
+
+Admission::Join Admission::fits(const Waiter& waiter, const Waiting& places) const {
+  if (accepted_.requests >= places.requests) return Join::tooManyRequests;
+  return waiter.bytes > places.bytes - accepted_.bytes ? Join::tooManyBytes : Join::queued;
+}
+
+Admission::Refused Admission::settle(const Claim& claim, const Waiting& places, TimePoint now) {
+  while (unsettled_ && unsettled_->number <= claim.last) {
+    Waiter& waiter = *unsettled_;
+    const Join why = fits(waiter, places);
+    if (why != Join::queued) return leave(waiter, now), Refused{&waiter, why};
+    settledTo_ = waiter.number;
+    accepted_ = accepted_ + Waiting{1, waiter.bytes};
+    unsettled_ = waiter.next;
+  }
+  return {};
 }
 
 Admission::Grant Admission::next(TimePoint now, SharedSlot slot) {

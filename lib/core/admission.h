@@ -13,11 +13,10 @@
 #include <limits>
 #include <vector>
 
+#include "core/place_book.h"
 #include "core/pool.h"
 
 namespace pilotlight::core {
-
-using TimePoint = std::chrono::steady_clock::time_point;
 
 /// A replica as admission sees it. The owner derives from it and keeps it alive until remove()d and inFlight is 0.
 struct Replica {
@@ -32,7 +31,8 @@ struct Waiter {
   std::int64_t bytes = 0;  ///< what holding it costs
   Waiter* previous = nullptr;
   Waiter* next = nullptr;
-  bool queued = false;  ///< written by Admission only
+  std::int64_t number = 0;  ///< in the order of arrival; 0: it was accepted before. Written by Admission only, as the next
+  bool queued = false;
 };
 
 struct VersionWeight {
@@ -60,6 +60,10 @@ class Admission {
     Replica* replica = nullptr;  ///< its slot is taken, and a shared one
     bool poolFull = false;       ///< nothing granted, for want of a shared slot only: join the pool's line
   };
+  struct Refused {
+    Waiter* waiter = nullptr;  ///< no longer queued
+    Join why = Join::queued;
+  };
   enum class SharedSlot { take, given };  ///< given: the caller has taken it, and gives it back when nothing is granted
 
   /// Requests that run already keep running; they are charged to the shared slots, or these are given back, as the new
@@ -78,12 +82,21 @@ class Admission {
   void occupy(Replica& replica, int more, TimePoint now);
 
   /// Puts a request in the queue, at its end, or (`front`, for one that was dispatched before) at its head, where the
-  /// bounds do not apply: what was accepted once is not refused later.
-  Join join(Waiter& waiter, TimePoint now, bool front = false);
+  /// bounds do not apply: what was accepted once is not refused later. What does not fit into `unasked` with all that is accepted
+  /// waits for settle() as well: it may be refused there, but gets a slot in its turn even before.
+  Join join(Waiter& waiter, TimePoint now, bool front = false, const Waiting& unasked = kAllMayWait);
   void leave(Waiter& waiter, TimePoint now);
   Waiter* first() const { return first_; }  ///< of those that wait
   /// The first waiting request and its slot, when both exist. Call until it returns nothing.
   Grant next(TimePoint now, SharedSlot slot = SharedSlot::take);
+
+  Claim claim() const { return {accepted_, waiting(), arrivals_}; }
+  /// The answer to a claim: so much may wait. Accepts what fits of that which waited then, and returns the first that doesn't. Call
+  /// until it returns none.
+  Refused settle(const Claim& claim, const Waiting& places, TimePoint now);
+  bool settled() const { return !unsettled_; }
+  Waiting waiting() const { return {queued_, queuedBytes_}; }
+  Waiting bound() const { return {settings_.queueRequests, settings_.queueBytes}; }
 
   int atMost() const { return settings_.atMost; }
   int inFlight() const { return inFlight_; }
@@ -111,6 +124,8 @@ class Admission {
   Replica* take(Version& winner, TimePoint now);
   void regroup();
   void meter(TimePoint now);
+  bool accepted(const Waiter& waiter) const { return waiter.number <= settledTo_; }
+  Join fits(const Waiter& waiter, const Waiting& places) const;
 
   // What every request touches lies together, from the end of settings_ on.
   AdmissionSettings settings_;
@@ -122,6 +137,10 @@ class Admission {
   TimePoint lastActive_{};
   Waiter* last_ = nullptr;
   std::int64_t queuedBytes_ = 0;
+  // The queue's accepted requests come before the others.
+  Waiter* unsettled_ = nullptr;  // the first of the others
+  Waiting accepted_;
+  std::int64_t arrivals_ = 0, settledTo_ = 0;
   std::vector<Replica*> replicas_;
 };
 

@@ -41,7 +41,7 @@ images: {prefix: registry.example/pl/, tag: "1.2", pullSecrets: [registry]}
 domain: fn.example.com
 clusterDomain: cluster.example
 hosts: [{suffix: example.com, namespaces: [shop, billing]}, {suffix: "*", namespaces: ["*"]}]
-settings: {gateway: {maxConnections: 10000000, headTimeout: 5s, http2: false}}
+settings: {gateway: {maxConnections: 10000000, headTimeout: 5s, http2: false}, operator: {parkingTicks: 10, parkedLook: 8s}}
 operator: {podAnnotations: {a: b}, podLabels: {c: d}, nodeSelector: {e: f}, tolerations: [{operator: Exists}], priorityClassName: system-cluster-critical}
 gateway:
   autoscaling: {enabled: true}

@@ -38,7 +38,7 @@ inline std::expected<Json, std::string> admit(const Json& object) {
 
 struct Reply {
   int status = 0;  ///< 0: the connection broke before the answer was whole
-  std::string body;
+  std::string head, body;
 };
 
 /// None when nobody listens there.
@@ -52,9 +52,14 @@ inline net::Fd connectTo(const net::Address& to) {
 /// One request on a connection of its own.
 class Client {
  public:
-  Client(const net::Address& to, const std::string& id) : fd_(connectTo(to)) {
+  Client(const net::Address& to, const std::string& id)
+      : Client(to, "POST /f HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 2\r\nX-Request-Id: ", id + "\r\n\r\nhi") {}
+  static Reply get(const net::Address& from, const std::string& target) {
+    return Client(from, "GET " + target + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n", "\r\n").wait();
+  }
+  Client(const net::Address& to, const std::string& begin, const std::string& end) : fd_(connectTo(to)) {
     if (!fd_) return;
-    const std::string text = "POST /f HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 2\r\nX-Request-Id: " + id + "\r\n\r\nhi";
+    const std::string text = begin + end;
     if (::send(fd_.get(), text.data(), text.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(text.size())) fd_.reset();
   }
   bool connected() const { return fd_.get() >= 0; }
@@ -66,7 +71,12 @@ class Client {
     for (ssize_t size; (size = ::recv(fd_.get(), buffer, sizeof buffer, 0)) > 0;) text.append(buffer, static_cast<std::size_t>(size));
     const auto end = text.find("\r\n\r\n");
     if (text.size() < 12 || end == std::string::npos) return {};
-    return {std::stoi(text.substr(9, 3)), text.substr(end + 4)};
+    return {std::stoi(text.substr(9, 3)), text.substr(0, end), text.substr(end + 4)};
+  }
+  /// Nothing has come yet, neither an answer nor the connection's end.
+  bool waits() const {
+    char byte = 0;
+    return ::recv(fd_.get(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN;
   }
   void leave() { fd_.reset(); }
 
@@ -121,6 +131,7 @@ class SeveralGateways : public testing::Test {
     route.spec.functionGeneration = 1;
     route.spec.reserved = reserved;
     route.spec.queue.requests = queue;
+    route.spec.queue.wait = seconds(120);  // nobody gives up, however busy the machine is
     api::RouteBackend backend;
     backend.version = 1;
     backend.weight = 100;
@@ -137,6 +148,15 @@ class SeveralGateways : public testing::Test {
     const int number = static_cast<int>(replicas_.size()) + 1;
     replicas_.push_back(std::make_unique<CountingReplica>(net::Address{addressOf(100 + number), api::kShimPort}, 10, ledger_, takes));
     pod("default", "f-" + std::to_string(number), {{api::kLabelFunction, "f"}, {api::kLabelVersion, "1"}}, addressOf(100 + number));
+  }
+
+  /// A Deployment that nobody starts.
+  void atZero() {
+    const Json deployment{{"apiVersion", "apps/v1"},
+                          {"kind", "Deployment"},
+                          {"metadata", {{"name", "f-00001"}, {"namespace", "default"}, {"labels", {{api::kLabelFunction, "f"}}}}},
+                          {"spec", {{"replicas", 0}}}};
+    ASSERT_TRUE(cluster_.create(kube::resources::deployments, deployment, "test"));
   }
 
   static std::string nameOf(int number) { return "gw-" + std::to_string(number); }
@@ -168,6 +188,14 @@ class SeveralGateways : public testing::Test {
     gateways_[number] = std::make_unique<Subprocess>(command);
     ASSERT_TRUE(waitUntil([&] { return static_cast<bool>(connectTo(gatewayAt(number))); }, seconds(20))) << gateways_[number]->err();
     pod("home", nameOf(number), {{"component", "gateway"}}, addressOf(number));
+  }
+  /// Each gateway knows all others.
+  void meet() {
+    const std::string all = "\npilotlight_gateway_known_gateways " + std::to_string(gateways_.size()) + "\n";
+    for (const auto& [number, gateway] : gateways_) {
+      const net::Address internal{addressOf(number), kInternalPort};
+      ASSERT_TRUE(waitUntil([&] { return Client::get(internal, "/metrics").body.contains(all); }, seconds(20))) << nameOf(number);
+    }
   }
   void kill(int number) {
     gateways_.at(number)->signal(SIGKILL);

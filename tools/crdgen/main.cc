@@ -11,6 +11,7 @@
 #include "api/api.h"
 #include "api/settings_file.h"
 #include "gateway/settings.h"
+#include "operator/settings.h"
 #include "runtime-shim/settings.h"
 
 namespace {
@@ -20,7 +21,8 @@ using pilotlight::api::GeneratedFile;
 
 std::vector<GeneratedFile> allFiles() {
   auto files = pilotlight::api::generatedFiles();
-  const pilotlight::api::SettingsTable* tables[] = {&pilotlight::gateway::settings(), &pilotlight::shim::settingsTable()};
+  const pilotlight::api::SettingsTable* tables[] = {&pilotlight::gateway::settings(), &pilotlight::op::settings(),
+                                                    &pilotlight::shim::settingsTable()};
   files.push_back({"docs/settings.md", pilotlight::api::settingsReference(tables)});
   return files;
 }

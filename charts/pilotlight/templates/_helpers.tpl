@@ -77,8 +77,8 @@ labels:
 {{- if $root.Values.metrics.annotations }}
 {{- $annotations = dict "prometheus.io/scrape" "true" "prometheus.io/path" "/metrics" "prometheus.io/port" (ternary "8082" "8081" (eq $component "operator")) }}
 {{- end }}
-{{- if include "pilotlight.hasSettings" $root }}
-{{- $_ := set $annotations "pilotlight.dev/settings" (toYaml $root.Values.settings | sha256sum | trunc 16) }}
+{{- with index $root.Values.settings $component }}
+{{- $_ := set $annotations "pilotlight.dev/settings" (toYaml . | sha256sum | trunc 16) }}
 {{- end }}
 {{- with merge (deepCopy $values.podAnnotations) $annotations }}
 annotations:
@@ -136,8 +136,27 @@ imagePullSecrets:
 {{- end }}
 {{- end }}
 
-{{- define "pilotlight.hasSettings" -}}
-{{- if .Values.settings.gateway }}yes{{ end }}
+{{- /* The file of a component's settings: its flag, mount and volume, where there are any. */}}
+{{- define "pilotlight.settingsFlag" -}}
+{{- $root := index . 0 -}}{{- $component := index . 1 -}}
+{{- if index $root.Values.settings $component }}
+- --config=/etc/pilotlight/{{ $component }}.yaml
+{{- end }}
+{{- end }}
+
+{{- define "pilotlight.settingsMount" -}}
+{{- $root := index . 0 -}}{{- $component := index . 1 -}}
+{{- if index $root.Values.settings $component }}
+- {name: settings, mountPath: /etc/pilotlight, readOnly: true}
+{{- end }}
+{{- end }}
+
+{{- define "pilotlight.settingsVolume" -}}
+{{- $root := index . 0 -}}{{- $component := index . 1 -}}
+{{- if index $root.Values.settings $component }}
+- name: settings
+  configMap: {name: {{ include "pilotlight.fullname" $root }}-settings, items: [{key: {{ $component }}.yaml, path: {{ $component }}.yaml}]}
+{{- end }}
 {{- end }}
 
 {{- define "pilotlight.podIdentity" -}}

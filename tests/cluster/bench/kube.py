@@ -48,6 +48,27 @@ class Api:
             raise RuntimeError(f"{method} {path}: {status} {answer.get('message')}")
         return answer
 
+    def text(self, path):
+        """Of an answer that is no JSON."""
+        self._connection = None  # the kept one may have been idle for too long
+        self.call("GET", "/version")
+        self._connection.request("GET", path)
+        return self._connection.getresponse().read().decode()
+
+    def watch(self, path, resource_version, seconds):
+        """Objects as they change, of a connection of their own: ends after so many seconds."""
+        connection = http.client.HTTPSConnection(*self._place, context=self._tls, timeout=seconds + 10)
+        connection.request("GET", f"{path}?watch=1&resourceVersion={resource_version}&timeoutSeconds={seconds}")
+        answer = connection.getresponse()
+        while line := answer.readline():
+            yield json.loads(line)["object"]
+        connection.close()
+
+    def writes(self):
+        """That the API server has answered since it started, refused ones too."""
+        lines = (line for line in self.text("/metrics").splitlines() if line.startswith("apiserver_request_total{"))
+        return sum(float(line.split()[-1]) for line in lines if any(f'verb="{verb}"' in line for verb in ("POST", "PUT", "PATCH", "APPLY", "DELETE")))
+
     def items(self, path, selector=""):
         return self("GET", path + ("?labelSelector=" + urllib.parse.quote(selector) if selector else ""))["items"]
 
@@ -67,9 +88,9 @@ def wait_until(holds, seconds, what, pause=0.05):
     return value
 
 
-def processes(program, node):
-    """Ids of the processes that run this program in this node."""
-    found = []
+def programs(node):
+    """Names of the programs that run in this node, by process."""
+    found = {}
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
             with open(f"/proc/{pid}/cmdline", "rb") as file:
@@ -78,9 +99,24 @@ def processes(program, node):
                 groups = file.read()
         except OSError:
             continue
-        if os.path.basename(command) == program and f"/{node}/" in groups:
-            found.append(int(pid))
-    return sorted(found)
+        if f"/{node}/" in groups or f"/{node}\n" in groups:
+            found[int(pid)] = os.path.basename(command)
+    return found
+
+
+def processes(program, node):
+    return sorted(pid for pid, name in programs(node).items() if name == program)
+
+
+def cpu_by_program(node):
+    """Seconds, of those that run now."""
+    seconds = {}
+    for pid, name in programs(node).items():
+        try:
+            seconds[name] = seconds.get(name, 0) + cpu_seconds(pid)
+        except OSError:
+            continue  # it has just ended
+    return seconds
 
 
 def family(pid):

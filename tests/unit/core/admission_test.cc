@@ -272,5 +272,58 @@ TEST(Admission, HoldsItsInvariantsUnderRandomUse) {
   }
 }
 
+TEST(Admission, HoldsWhatItMayNotAcceptYetAndRefusesItWhenItIsToldSo) {
+  Admission admission;
+  EXPECT_FALSE(admission.configure({10, 1000, {{1, 100}}}));
+  std::vector<Waiter> waiters(6);
+  for (Waiter& each : waiters) {
+    each.bytes = 10;
+    ASSERT_EQ(admission.join(each, t0, false, {2, 1000}), Admission::Join::queued);
+  }
+  EXPECT_FALSE(admission.settled());
+  const Claim claim = admission.claim();
+  EXPECT_EQ(claim.accepted, (Waiting{2, 20}));
+  EXPECT_EQ(claim.waits, (Waiting{6, 60}));
+  admission.leave(waiters[0], t0);  // its place is another's
+  Waiter later;
+  EXPECT_EQ(admission.join(later, t0, false, {}), Admission::Join::queued);
+  EXPECT_EQ(admission.settle(claim, {3, 60}, t0).waiter, &waiters[4]);
+  EXPECT_EQ(admission.settle(claim, {3, 60}, t0).waiter, &waiters[5]);
+  EXPECT_EQ(admission.settle(claim, {3, 60}, t0).waiter, nullptr);
+  EXPECT_EQ(admission.claim().accepted, (Waiting{3, 30}));
+  EXPECT_FALSE(admission.settled()) << "who came after the question waits for the next answer";
+  EXPECT_EQ(admission.queued(), 4);
+}
+
+TEST(Admission, RefusesForBytesWhatOnlyTheyAreMissingFor) {
+  Admission admission;
+  EXPECT_FALSE(admission.configure({10, 1000, {{1, 100}}}));
+  Waiter large, small;
+  large.bytes = 100;
+  small.bytes = 10;
+  for (Waiter* each : {&large, &small}) ASSERT_EQ(admission.join(*each, t0, false, {}), Admission::Join::queued);
+  const auto refused = admission.settle(admission.claim(), {2, 50}, t0);
+  EXPECT_EQ(refused.waiter, &large);
+  EXPECT_EQ(refused.why, Admission::Join::tooManyBytes);
+  EXPECT_EQ(admission.settle(admission.claim(), {2, 50}, t0).waiter, nullptr);
+  EXPECT_TRUE(small.queued);
+}
+
+TEST(Admission, GivesSlotsInTurnAlsoToWhatIsNotAcceptedYet) {
+  Admission admission;
+  EXPECT_FALSE(admission.configure({10, 1000, {{1, 100}}}));
+  Replica one = replica(1, 1);
+  Waiter waiter, retried;
+  EXPECT_EQ(admission.join(waiter, t0, false, {}), Admission::Join::queued);
+  EXPECT_EQ(admission.join(retried, t0, true, {}), Admission::Join::queued);
+  EXPECT_EQ(admission.claim().accepted.requests, 1) << "what was dispatched before is accepted";
+  admission.add(one);
+  EXPECT_EQ(admission.next(t0).waiter, &retried);
+  EXPECT_FALSE(admission.release(one, t0));
+  EXPECT_EQ(admission.next(t0).waiter, &waiter);
+  EXPECT_TRUE(admission.settled());
+  EXPECT_EQ(admission.claim().accepted, Waiting{});
+}
+
 }  // namespace
 }  // namespace pilotlight::core

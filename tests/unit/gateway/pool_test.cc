@@ -39,6 +39,7 @@ class Taker final : public SlotTaker {
     });
   }
   void onMoved() override { ADD_FAILURE() << "nobody else owns it"; }
+  void onNoPlace(Limit) override { ADD_FAILURE() << "there is one gateway"; }
   std::promise<void> done;
 
  private:

@@ -49,6 +49,30 @@ TEST_F(Reconcile, ReplicasAreNotTheOperatorsField) {
   EXPECT_THAT(refused.error().message, AllOf(HasSubstr("pilotlight-autoscaler"), Not(HasSubstr("pilotlight-operator"))));
 }
 
+TEST_F(Reconcile, ObjectsAreMadeByOneWriteEach) {
+  startOperator();
+  applyFunction("hello", initial(0));
+  ASSERT_TRUE(eventually([&] { return isReady("hello"); }));
+  EXPECT_EQ(get(resources::deployments, "hello-00001").generation(), 1) << "another template would have meant another ReplicaSet";
+  EXPECT_EQ(get(resources::functionRoutes, "hello").generation(), 1);
+}
+
+TEST_F(Reconcile, WhatIsNoLongerRenderedGoesFromADeploymentAndOthersAdditionsStay) {
+  startOperator();
+  applyFunction("hello");
+  ASSERT_TRUE(eventually([&] { return isReady("hello"); }));
+  stopOperator();
+  const Json theirs{{"metadata", {{"annotations", {{"example.com/theirs", "kept"}}}}}};
+  const Json ours{{"metadata", {{"annotations", {{core::kAnnotationRendered, "of an earlier release"}}}}},
+                  {"spec", {{"template", {{"spec", {{"priority", 7}}}}}}}};
+  ASSERT_TRUE(cluster_.mergePatch(resources::deployments, {"default", "hello-00001"}, theirs, "someone", ""));
+  ASSERT_TRUE(cluster_.mergePatch(resources::deployments, {"default", "hello-00001"}, ours, api::kManagerOperator, ""));
+  startOperator();
+  EXPECT_TRUE(eventually([&] { return get(resources::deployments, "hello-00001").at("/spec/template/spec/priority") == nullptr; }));
+  EXPECT_EQ(get(resources::deployments, "hello-00001").annotation("example.com/theirs"), "kept");
+  EXPECT_EQ(replicas("hello-00001"), 1);
+}
+
 TEST_F(Reconcile, GoesQuietOnceDone) {
   startOperator();
   applyFunction("hello");
@@ -209,7 +233,7 @@ TEST_F(Reconcile, WhatIsRefusedIsToldAndHeals) {
   const Json deployment{{"apiVersion", "apps/v1"},
                         {"kind", "Deployment"},
                         {"metadata", {{"name", "hello-00001"}, {"namespace", "default"}}},
-                        {"spec", {{"replicas", 1}}}};
+                        {"spec", {{"replicas", 0}}}};
   ASSERT_TRUE(cluster_.create(resources::deployments, deployment, "user"));
   startOperator();
   applyFunction("hello");
@@ -217,7 +241,7 @@ TEST_F(Reconcile, WhatIsRefusedIsToldAndHeals) {
   EXPECT_THAT(condition("hello", "Progressing")["message"].get<std::string>(), HasSubstr("hello-00001"));
   EXPECT_EQ(condition("hello", "Ready")["reason"], "NotApplied");
   EXPECT_TRUE(eventually([&] { return eventReasons("hello").contains("NotApplied"); }));
-  EXPECT_EQ(spec(resources::deployments, "hello-00001"), (Json{{"replicas", 1}})) << "the user's is left alone";
+  EXPECT_EQ(spec(resources::deployments, "hello-00001"), (Json{{"replicas", 0}})) << "the user's is left alone";
   ASSERT_TRUE(cluster_.remove(resources::deployments, {"default", "hello-00001"}, {}));
   EXPECT_TRUE(eventually([&] { return isReady("hello") && condition("hello", "Progressing")["reason"] == "Complete"; }));
 }

@@ -162,5 +162,21 @@ TEST_F(Warmth, AShimThatIsNotReachedKeepsNothingUp) {
   EXPECT_TRUE(eventually([&] { return replicas("hello-00001") == 1; }));
 }
 
+TEST_F(Warmth, HowLongOneThatIsNotReachedKeepsReplicasUpIsASetting) {
+  options_.parkingTicks = 10'000;
+  options_.stableWindow = options_.panicWindow = testing::milliseconds(100);
+  startOperator();
+  applyParked(1, 3);
+  load_.set("hello", 25, 0);
+  ASSERT_TRUE(eventually([&] { return replicas("hello-00001") == 3; }));
+  for (const char* pod : {"hello-00001-0", "hello-00001-1", "hello-00001-2"}) {
+    give(pod, "127.88.0.99");
+  }
+  load_.set("hello", 0, 0);
+  const int before = load_.calls();
+  ASSERT_TRUE(eventually([&] { return load_.calls() > before + 60; }));  // looks, far beyond the windows and the default
+  EXPECT_EQ(replicas("hello-00001"), 3);
+}
+
 }  // namespace
 }  // namespace pilotlight::op

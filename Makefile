@@ -85,7 +85,7 @@ cluster-test: cluster-build deps-images programs  ## everything end to end on a 
 cluster-test-smoke: cluster-build deps-images programs  ## the part of it for every change (5 minutes)
 	tests/cluster/e2e.sh -b $(RELEASE)/bin --smoke
 
-cluster-faults: cluster-build deps-images programs  ## parts killed, gone and told a wrong time, under load (as root; 25 minutes), or only TOPICS
+cluster-faults: cluster-build deps-images programs  ## parts killed, gone and told a wrong time, under load (as root; 20 minutes), or only TOPICS
 	tests/cluster/e2e.sh -b $(RELEASE)/bin $(if $(TOPICS),$(TOPICS),--faults)
 
 cluster-bench: cluster-build deps-images programs  ## cold starts, bursts and idleness beside plain Deployments (as root; 30 minutes); results in build/bench/

@@ -54,7 +54,7 @@ base_root() { # NAME
   copy_libraries "$root" "$bin/pilotlight-native-host"
   # Nothing of ours there loads the C++ library, but a user's handler may.
   local cxx
-  cxx=$(ldconfig -p | grep -m 1 -o '/[^ ]*/libstdc++\.so\.6$')
+  cxx=$(ldconfig -p | grep -o '/[^ ]*/libstdc++\.so\.6$' | sed -n 1p) # whoever stopped reading would now and then end ldconfig, and us
   install -D -m 755 "$cxx" "$root$cxx"
   copy_libraries "$root" "$cxx"
 }

@@ -474,7 +474,7 @@ one_namespace() {
   check "its gateways find each other" may "$gateway" list pods --namespace team
   check "it made nothing cluster-wide but the policy" says '^validatingadmissionpolicy' kubectl get \
     clusterrole,clusterrolebinding,validatingadmissionpolicy -l app.kubernetes.io/instance=small -o name
-  check "which holds for its gateways too" soon refused "$only_up" patches_scale "$gateway" shop hello-00001 "$(replicas_patch 0)"
+  check "which holds for its gateways too" soon refused "$only_functions" patches_scale "$gateway" shop labelled "$(replicas_patch 5)"
 }
 
 objects() {

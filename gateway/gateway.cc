@@ -60,7 +60,7 @@ struct Gateway::Impl {
                   [this](const std::shared_ptr<FunctionEntry>& entry, const api::RouteOwner& owner) { owners.heard(*entry, owner); },
                   [this](std::shared_ptr<FunctionEntry> entry) { owners.look(std::move(entry)); },
                   [this](std::string_view message, const kube::Key& about, const std::string& error) { warn(message, about, error); }}),
-        waker(client, hasty ? *hasty : client, options.watchNamespace, options.wakeRetry,
+        waker(client, hasty ? *hasty : client, options.watchNamespace, options.wakeRetry, options.wakesAtOnce,
               [this](std::string_view message, const kube::Key& about, const std::string& error) { warn(message, about, error); }),
         shared{options,
                registry,

@@ -22,8 +22,13 @@ kube::InformerOptions ours(const std::string& namespace_) {
 
 }  // namespace
 
-Waker::Waker(kube::Client& client, kube::Client& hasty, const std::string& namespace_, std::chrono::milliseconds repeat, Log log)
-    : hasty_(hasty), repeat_(repeat), log_(std::move(log)), deployments_(client, kube::resources::deployments, ours(namespace_)) {}
+Waker::Waker(kube::Client& client, kube::Client& hasty, const std::string& namespace_, std::chrono::milliseconds repeat, int atOnce,
+             Log log)
+    : hasty_(hasty),
+      repeat_(repeat),
+      atOnce_(atOnce),
+      log_(std::move(log)),
+      deployments_(client, kube::resources::deployments, ours(namespace_)) {}
 
 Waker::~Waker() {
   stop();
@@ -31,7 +36,10 @@ Waker::~Waker() {
 
 bool Waker::start(std::chrono::milliseconds syncTimeout) {
   deployments_.start();
-  for (int i = 0; i < kThreads; ++i) threads_.emplace_back([this] { run(); });
+  {
+    std::lock_guard lock(mutex_);
+    threads_.emplace_back([this] { run(); });
+  }
   return deployments_.waitForSync(syncTimeout);
 }
 
@@ -42,7 +50,7 @@ void Waker::stop() {
     stopping_ = true;
   }
   changed_.notify_all();
-  for (auto& thread : threads_) thread.join();
+  for (auto& thread : threads_) thread.join();  // none comes any more
   threads_.clear();
 }
 
@@ -52,8 +60,16 @@ void Waker::wake(std::shared_ptr<FunctionEntry> entry) {
     const kube::Key& key = entry->key();
     const auto now = Clock::now();
     if (!due_.try_emplace(key, now, now, std::move(entry)).second) return;  // being woken already
+    grow();
   }
-  changed_.notify_all();
+  changed_.notify_one();
+}
+
+// A thread more when all wait for the API and there is a function to raise. With mutex_.
+void Waker::grow() {
+  const auto isDue = [now = Clock::now()](const auto& item) { return item.second.at <= now; };
+  if (!stopping_ && raising_ == std::ssize(threads_) && raising_ < atOnce_ && std::ranges::any_of(due_, isDue))
+    threads_.emplace_back([this] { run(); });
 }
 
 void Waker::run() {
@@ -75,9 +91,12 @@ void Waker::run() {
       continue;
     }
     next->second.at = Clock::time_point::max();  // one thread a function, however long the API takes
+    ++raising_;
+    grow();
     lock.unlock();
     raise(*due.entry, due.asked);
     lock.lock();
+    --raising_;
     due_.at(key).at = Clock::now() + repeat_;
     changed_.notify_one();
   }

@@ -22,7 +22,7 @@ class Waker {
   using Log = std::function<void(std::string_view message, const kube::Key& about, const std::string& error)>;
   /// `hasty` raises, and should give up soon: few functions are raised at once, and an API server that hangs must not hold the others
   /// up longer than that once it is back. `namespace_` empty: of all namespaces.
-  Waker(kube::Client& client, kube::Client& hasty, const std::string& namespace_, std::chrono::milliseconds repeat, Log log);
+  Waker(kube::Client& client, kube::Client& hasty, const std::string& namespace_, std::chrono::milliseconds repeat, int atOnce, Log log);
   ~Waker();
   bool start(std::chrono::milliseconds syncTimeout);
   void stop();
@@ -34,18 +34,19 @@ class Waker {
 
  private:
   using Clock = std::chrono::steady_clock;
-  static constexpr int kThreads = 4;  // functions raised at once
   struct Due {
     Clock::time_point at;
     Clock::time_point asked;
     std::shared_ptr<FunctionEntry> entry;
   };
   void run();
+  void grow();
   void raise(FunctionEntry& entry, Clock::time_point asked);
   void lookForPods(FunctionEntry& entry, const kube::Key& key);
 
   kube::Client& hasty_;
   const std::chrono::milliseconds repeat_;
+  const int atOnce_;  // functions raised at the same time, each by a thread
   const Log log_;
   kube::Informer deployments_;  // saves a read per wake; a conflict reads afresh
   std::atomic<std::uint64_t> patches_{0};
@@ -54,6 +55,7 @@ class Waker {
   std::condition_variable changed_;
   std::map<kube::Key, Due> due_;  // guarded by mutex_
   bool stopping_ = false;         // guarded by mutex_
+  std::ptrdiff_t raising_ = 0;    // threads; guarded by mutex_, as the next
   std::vector<std::thread> threads_;
 };
 

@@ -86,7 +86,7 @@ struct GatewayOptions {
   std::chrono::milliseconds pendingTimeout{std::chrono::seconds(10)};
   std::size_t accessLogBytes = 512 * 1024;                              ///< of lines that wait to be written, per event loop
   std::chrono::milliseconds wakeRetry{std::chrono::milliseconds(500)};  ///< the wake is repeated until a replica registers
-  int wakesAtOnce = 32;  ///< functions raised at the same time: each waits for the API's answer
+  int wakesAtOnce = 4;  ///< functions raised at the same time: each waits for the API's answer
   /// Of the client that raises functions: one attempt, and all of them. A function's next turn is `wakeRetry` later.
   std::chrono::milliseconds wakeAttemptTimeout{std::chrono::seconds(2)}, wakeTimeout{std::chrono::seconds(3)};
   std::chrono::milliseconds lightTimeout{std::chrono::seconds(60)};  ///< for a parked replica's handler to start

@@ -73,8 +73,9 @@ constexpr api::Setting kRows[] = {
     durationRow<&Options::pauses, &ReplicaPauses::unreachable>(
         "unreachablePause", "Before a replica that was not reached is tried again; doubled each further time.", 1ms, 1min),
     durationRow<&Options::pauses, &ReplicaPauses::unreachableMost>("unreachableMaxPause", "The most that it is doubled to.", 1ms, 10min),
-    countRow<&Options::wakesAtOnce>("wakesAtOnce", "Functions that are raised at the same time; the next ones wait for the API's answer.",
-                                    1, 1024),
+    countRow<&Options::wakesAtOnce>(
+        "wakesAtOnce", "Functions that are raised at the same time; the next ones wait for the API's answer. More of them cost memory.", 1,
+        1024),
     durationRow<&Options::wakeRetry>("wakeRetry", "Before a replica is asked for again while requests wait for the first one.", 1ms, 10min),
     durationRow<&Options::wakeAttemptTimeout>("wakeAttemptTimeout", "For the API server to answer one attempt to raise a function.", 10ms,
                                               1min),

@@ -14,10 +14,10 @@ namespace {
 
 class Parked : public LocalTest {
  protected:
-  void add(const std::string& example, const std::string& scale) {
+  void add(const std::string& example, const std::string& scale, const std::string& toZeroAfter = "1s") {
     local.addExample(example);
     std::string text = readFile(local.functions() / example / "function.yaml");
-    text.replace(text.find("initial: 0"), 10, "initial: 0\n    toZeroAfter: 1s\n" + scale);
+    text.replace(text.find("initial: 0"), 10, "initial: 0\n    toZeroAfter: " + toZeroAfter + "\n" + scale);
     local.addFile(example + "/function.yaml", text);
   }
 
@@ -71,7 +71,7 @@ INSTANTIATE_TEST_SUITE_P(, ParkedOfEachRuntime, ::testing::Values("hello", "py-e
 });
 
 TEST_F(Parked, OneThatWasLitIsReplacedAndTheSurplusGoesWhenIdle) {
-  add("hello", "    parked: 1\n    max: 3\n");
+  add("hello", "    parked: 1\n    max: 3\n", "6s");  // long enough for one to be seen beside the other on a busy machine
   ASSERT_NO_FATAL_FAILURE(start());
   ASSERT_TRUE(has("hello", 0, 1));
   const auto first = shimsOf("hello");

@@ -83,9 +83,8 @@ TEST_F(Warmth, AnIdlePodIsParkedAndItsRecordCounts) {
   EXPECT_TRUE(shim.parked);
   EXPECT_TRUE(eventually([&] { return status("parkedReplicas") == 1 && status("readyReplicas") == 0; }));
   EXPECT_EQ(replicas("hello-00001"), 1);
-  EXPECT_NE(operator_->metrics().find("pilotlight_replicas{function=\"hello\",namespace=\"default\",state=\"parked\"} 1"),
-            std::string::npos)
-      << operator_->metrics();
+  const std::string line = "pilotlight_replicas{function=\"hello\",namespace=\"default\",state=\"parked\"} 1";
+  EXPECT_TRUE(eventually([&] { return operator_->metrics().contains(line); })) << "told after the status is written";
 }
 
 TEST_F(Warmth, OneThatAGatewayLitIsNoticedReplacedAndInTheEndTheSurplusGoes) {

@@ -14,6 +14,7 @@ namespace {
 
 class Parked : public LocalTest {
  protected:
+  /// toZeroAfter: 3s where a test waits for the status to tell what was lit, which goes out then.
   void add(const std::string& example, const std::string& scale, const std::string& toZeroAfter = "1s") {
     local.addExample(example);
     std::string text = readFile(local.functions() / example / "function.yaml");
@@ -48,7 +49,7 @@ class ParkedOfEachRuntime : public Parked, public ::testing::WithParamInterface<
 
 TEST_P(ParkedOfEachRuntime, AnswersWithoutANewPodAndIsParkedAgain) {
   const std::string name = GetParam();
-  add(name, "    parked: 1\n    max: 1\n");
+  add(name, "    parked: 1\n    max: 1\n", "3s");
   ASSERT_NO_FATAL_FAILURE(start());
   ASSERT_TRUE(has(name, 0, 1)) << local.function(name).dump(2);
   const auto before = shimsOf(name);
@@ -71,7 +72,7 @@ INSTANTIATE_TEST_SUITE_P(, ParkedOfEachRuntime, ::testing::Values("hello", "py-e
 });
 
 TEST_F(Parked, OneThatWasLitIsReplacedAndTheSurplusGoesWhenIdle) {
-  add("hello", "    parked: 1\n    max: 3\n", "6s");  // long enough for one to be seen beside the other on a busy machine
+  add("hello", "    parked: 1\n    max: 3\n", "6s");
   ASSERT_NO_FATAL_FAILURE(start());
   ASSERT_TRUE(has("hello", 0, 1));
   const auto first = shimsOf("hello");

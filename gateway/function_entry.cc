@@ -292,10 +292,10 @@ const api::RouteBackend* FunctionEntry::heaviest() const {
   return found == backends_.end() || found->weight <= 0 ? nullptr : &*found;
 }
 
-std::string FunctionEntry::wakeTarget() const {
+std::optional<api::RouteBackend> FunctionEntry::wakeTarget() const {
   std::lock_guard lock(mutex_);
   const api::RouteBackend* woken = heaviest();
-  return woken ? woken->deployment : std::string();
+  return woken ? std::optional(*woken) : std::nullopt;
 }
 
 PodNews::Trouble FunctionEntry::trouble() const {

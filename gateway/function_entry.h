@@ -240,8 +240,8 @@ class alignas(64) FunctionEntry : public core::Share {
 
   core::FunctionLoad load() const;
   bool needsWake() const;  ///< requests wait and no replica is known, nor one that can be lit
-  /// The deployment to wake: that of the version with most weight. Empty: nothing can be woken.
-  std::string wakeTarget() const;
+  /// Whose deployment to wake: the version with most weight. Nothing: there is none.
+  std::optional<api::RouteBackend> wakeTarget() const;
   int offered() const;  ///< replicas of versions that take traffic
   int replicas() const;
   int dark() const;  ///< replicas that are parked or being lit

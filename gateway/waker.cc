@@ -1,7 +1,6 @@
 #include "gateway/waker.h"
 
 #include <algorithm>
-#include <charconv>
 
 #include "core/pod_problem.h"
 
@@ -103,8 +102,9 @@ void Waker::run() {
 }
 
 void Waker::raise(FunctionEntry& entry, Clock::time_point asked) {
-  const kube::Key key{entry.key().namespace_, entry.wakeTarget()};
-  if (key.name.empty()) return;  // nothing to run yet; asked again
+  const auto target = entry.wakeTarget();
+  if (!target || target->deployment.empty()) return;  // nothing to run yet; asked again
+  const kube::Key key{entry.key().namespace_, target->deployment};
   kube::Object deployment = deployments_.store().get(key);
   for (int attempt = 0; attempt < kConflictTries; ++attempt) {
     if (!deployment || attempt > 0) {
@@ -112,7 +112,7 @@ void Waker::raise(FunctionEntry& entry, Clock::time_point asked) {
       if (!read) return log_("function can't be woken; trying again", entry.key(), read.error().message);
       deployment = *read;
     }
-    if (deployment.intAt("/spec/replicas", 1) >= 1) return lookForPods(entry, key);
+    if (deployment.intAt("/spec/replicas", 1) >= 1) return lookForPods(entry, key, target->version);
     const auto sent = Clock::now();
     auto raised = hasty_.patchScale(kube::resources::deployments, key, 1, deployment.resourceVersion(), api::kManagerGateway);
     if (raised) {
@@ -128,14 +128,10 @@ void Waker::raise(FunctionEntry& entry, Clock::time_point asked) {
 }
 
 // It was raised, and no pod has come: can none be made?
-void Waker::lookForPods(FunctionEntry& entry, const kube::Key& key) {
+void Waker::lookForPods(FunctionEntry& entry, const kube::Key& key, std::int64_t version) {
   if (!entry.pods().empty()) return;
   const auto deployment = hasty_.get(kube::resources::deployments, key);
-  if (!deployment) return;
-  std::int64_t version = 0;
-  const std::string label = deployment->label(api::kLabelVersion);
-  std::from_chars(label.data(), label.data() + label.size(), version);
-  entry.pods().refused(version, core::podsRefused(deployment->json()));
+  if (deployment) entry.pods().refused(version, core::podsRefused(deployment->json()));
 }
 
 }  // namespace pilotlight::gateway

@@ -42,7 +42,7 @@ class Waker {
   void run();
   void grow();
   void raise(FunctionEntry& entry, Clock::time_point asked);
-  void lookForPods(FunctionEntry& entry, const kube::Key& key);
+  void lookForPods(FunctionEntry& entry, const kube::Key& key, std::int64_t version);
 
   kube::Client& hasty_;
   const std::chrono::milliseconds repeat_;

@@ -253,14 +253,15 @@ api::FunctionStatus invalidStatus(const api::FunctionStatus& before, std::int64_
 api::FunctionStatus refusedStatus(const api::FunctionStatus& before, std::int64_t generation, const std::string& message, Time now) {
   api::FunctionStatus status = before;
   status.observedGeneration = generation;
-  const auto* ready = findCondition(before.conditions, kConditionReady);
-  for (const char* type : {kConditionProgressing, kConditionReady}) {
-    if (type == kConditionReady && ready != nullptr && ready->status == "True") {
-      continue;  // what serves goes on
-    }
+  const auto refuse = [&](const char* type) {
     api::Condition refused = condition(type, "False", "NotApplied", message);
     refused.observedGeneration = generation;
     setCondition(status.conditions, std::move(refused), now);
+  };
+  refuse(kConditionProgressing);
+  const auto* ready = findCondition(before.conditions, kConditionReady);
+  if (ready == nullptr || ready->status != "True") {  // what serves goes on
+    refuse(kConditionReady);
   }
   return status;
 }

@@ -111,13 +111,11 @@ class GatewayTest : public testing::Test {
     return read ? read->intAt("/status/gateways/0/observedGeneration") : -1;
   }
   void deployment(const std::string& name = "f-00001", int replicas = 0) {
-    const Json object{{"apiVersion", "apps/v1"},
-                      {"kind", "Deployment"},
-                      {"metadata",
-                       {{"name", name},
-                        {"namespace", "default"},
-                        {"labels", {{api::kLabelFunction, name.substr(0, name.find('-'))}, {api::kLabelVersion, "1"}}}}},
-                      {"spec", {{"replicas", replicas}}}};
+    const Json object{
+        {"apiVersion", "apps/v1"},
+        {"kind", "Deployment"},
+        {"metadata", {{"name", name}, {"namespace", "default"}, {"labels", {{api::kLabelFunction, name.substr(0, name.find('-'))}}}}},
+        {"spec", {{"replicas", replicas}}}};
     ASSERT_TRUE(cluster_.create(kube::resources::deployments, object, "test"));
   }
   int scale(const std::string& name = "f-00001") {
